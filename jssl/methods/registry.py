@@ -1,0 +1,61 @@
+"""The registry: a method by name, with the paper and what it carries, so that tests and ``jssl methods`` can list them."""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jssl.methods.method import Method
+
+
+class Entry(NamedTuple):
+    """One registered method.
+
+    Attributes:
+      build: keyword arguments -> Method.
+      paper: authors, short title, arXiv number.
+      needs: what it carries beside parameters, e.g. ``("teacher", "queue")``.
+      golden: the golden file its objective is checked against.
+    """
+
+    build: Callable[..., Method]
+    paper: str
+    needs: tuple[str, ...]
+    golden: str
+
+
+REGISTRY: dict[str, Entry] = {}
+
+
+def register(name: str, *, paper: str, needs: tuple[str, ...] = (), golden: str):
+    """Decorates the function that builds the method ``name``."""
+
+    def add(build):
+        REGISTRY[name] = Entry(build, paper, needs, golden)
+        return build
+
+    return add
+
+
+def build(name: str, **options) -> Method:
+    """Builds a method; unknown names and options are answered with the nearest one.
+
+    >>> from jssl import methods
+    >>> methods.build("simclr", encoder={"name": "resnet18"}, image_size=32, temprature=0.5)
+    Traceback (most recent call last):
+    ...
+    ValueError: simclr has no option 'temprature'; did you mean 'temperature'?
+    """
+    if name not in REGISTRY:
+        raise ValueError(f"no method {name!r}{_nearest(name, REGISTRY)}")
+    entry = REGISTRY[name]
+    known = inspect.signature(entry.build).parameters
+    for option in options:
+        if option not in known:
+            raise ValueError(f"{name} has no option {option!r}{_nearest(option, known)}")
+    return entry.build(**options)
+
+
+def _nearest(word, known) -> str:
+    found = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else f"; there are {', '.join(known)}"

@@ -1,0 +1,80 @@
+"""Everything the next step needs, in one tree: what is checkpointed is what continues."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+
+from jssl import sharding
+
+
+@flax.struct.dataclass
+class TrainState:
+    """One run, at one step. The data position is a function of ``step``, so it is in here too.
+
+    Attributes:
+      step: int32 scalar, the number of updates done.
+      params: nested dict of float32 arrays.
+      teacher: the EMA of a subtree of params; an empty dict where the method has none.
+      opt_state: the optax state.
+      extra: what else the method carries: batch statistics, queue, centre.
+      key: typed PRNG key; every random draw of step t is keyed by (key, t, example index).
+    """
+
+    step: Any
+    params: Any
+    teacher: Any
+    opt_state: Any
+    extra: Any
+    key: Any
+
+
+def view_keys(key, step, index):
+    """One key per example and step, whatever device holds the example: (B,) keys."""
+    return jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(key, step), i))(index)
+
+
+def make_views(method, key, step, batch):
+    """(B,) raw examples -> (batched views, (B,) keys for the model).
+
+    ``batch_key`` is the randomness that an example shares with its batch (I-JEPA draws block sizes once per batch).
+    """
+    keys = view_keys(key, step, batch["index"])
+    pairs = jax.vmap(jax.random.split)(keys)
+    batch_key = jax.random.fold_in(key, step)
+    views = jax.vmap(lambda k, example: method.views(k, {**example, "batch_key": batch_key}))(pairs[:, 0], batch)
+    return views, pairs[:, 1]
+
+
+def init_state(method, tx, key, batch_shape, mesh, rules=sharding.DEFAULT_RULES):
+    """Builds the sharded initial state, and the tree of PartitionSpecs that describes it.
+
+    Args:
+      method: the method record.
+      tx: optax gradient transformation.
+      key: typed PRNG key of the run.
+      batch_shape: dict of jax.ShapeDtypeStruct, a batch of two examples is enough.
+      mesh: from ``sharding.make_mesh``.
+      rules: the sharding table.
+
+    Returns:
+      (TrainState, TrainState of PartitionSpecs).
+    """
+
+    def build(key):
+        init_key, run_key = jax.random.split(key)
+        batch = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), batch_shape)
+        views, _ = make_views(method, run_key, 0, batch)
+        params, extra = method.init(init_key, views)
+        # The barrier makes the teacher buffers of its own: donating one buffer twice is an error.
+        teacher = jax.lax.optimization_barrier(method.teacher(params)) if method.teacher else {}
+        return TrainState(jnp.zeros((), jnp.int32), params, teacher, tx.init(params), extra, run_key)
+
+    shapes = jax.eval_shape(build, key)
+    whole = jax.tree.map(lambda _: P(), shapes)
+    specs = whole.replace(**{
+        name: sharding.layout(getattr(shapes, name), mesh, rules) for name in ("params", "teacher", "opt_state")
+    })
+    return jax.jit(build, out_shardings=sharding.named(specs, mesh))(key), specs
