@@ -1,0 +1,105 @@
+"""What paths say: which split and class a file belongs to, which files are held out."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+__all__ = ["fingerprint", "is_image", "select"]
+
+_EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+_SPLITS = {"train": "train", "training": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
+
+
+def is_image(path: str) -> bool:
+    """True for image files; hidden files (macOS archives hold ._name.png) are not."""
+    path = PurePosixPath(path)
+    return path.suffix.lower() in _EXTENSIONS and not path.name.startswith(".")
+
+
+def _rank_in_class(labels: np.ndarray) -> np.ndarray:
+    """Position of each example among those of its class, in order."""
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.arange(len(labels)) - np.repeat(starts, np.diff(np.r_[starts, len(labels)]))
+    return rank
+
+
+def select(
+    paths: Sequence[str], split: str, *, holdout: float = 0.1, limit: int | None = None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None]:
+    """Chooses the files of a split and names their classes.
+
+    The class is the parent folder. The first folder called train, test or val (or training, valid, validation) is the
+    split, if every file is under one; then "test" is test/, or val/ where there is no test/. Otherwise a fixed part of
+    each class is held out for "test". Files right in the split folder, or in no folder, have label -1.
+
+    Args:
+      paths: relative file names, separated by "/".
+      split: "train" or "test".
+      holdout: part of each class that is "test" where there are no split folders.
+      limit: at most so many examples, taken evenly from the classes.
+
+    Returns:
+      positions (n,) int64 into paths, labels (n,) int32, class names sorted (None when no file has one).
+
+    Raises:
+      ValueError: if the split is unknown or would be empty.
+
+    >>> select(["test/cat/1.png", "train/dog/2.png"], "train")
+    (array([1]), array([1], dtype=int32), ('cat', 'dog'))
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f'split is "{split}"; use "train" or "test"')
+    if not 0 <= holdout < 1:
+        raise ValueError(f"holdout is {holdout}; use a fraction from 0 to below 1")
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit is {limit}; use at least 1, or leave it out")
+    folders = [PurePosixPath(path).parts[:-1] for path in paths]
+    split_at = [next((i for i, part in enumerate(parts) if part.lower() in _SPLITS), None) for parts in folders]
+    has_splits = all(at is not None for at in split_at)
+    # Without split folders a class may well be called "train".
+    classes = [
+        parts[-1] if parts and not (has_splits and at == len(parts) - 1) else None
+        for parts, at in zip(folders, split_at)
+    ]
+    class_names = tuple(sorted({name for name in classes if name is not None}))
+    number = {name: i for i, name in enumerate(class_names)} | {None: -1}
+    labels = np.asarray([number[name] for name in classes], np.int32)
+
+    chosen = np.arange(len(paths))
+    wanted = {"train"}
+    if has_splits:
+        found = np.asarray([_SPLITS[parts[at].lower()] for parts, at in zip(folders, split_at)])
+        if split == "test":
+            wanted = {"test"} & set(found) or {"val"} & set(found) or {"train"}
+        chosen = np.flatnonzero(np.isin(found, list(wanted)))
+        hold_out = not {"test", "val"} & set(found)
+    else:
+        hold_out = True
+    if hold_out and len(chosen):
+        rank = _rank_in_class(labels[chosen])
+        held = np.floor((rank + 1) * holdout + 1e-9) > np.floor(rank * holdout + 1e-9)
+        chosen = chosen[held == (split == "test")]
+    if not len(chosen):
+        raise ValueError(f'no image is left for split "{split}"; add a {split}/ folder or change holdout={holdout}')
+    if limit is not None:
+        rank = _rank_in_class(labels[chosen])
+        chosen = np.sort(chosen[np.argsort(rank, kind="stable")[:limit]])
+    return chosen, labels[chosen], class_names or None
+
+
+def fingerprint(names: Sequence[str], read: Callable[[int], bytes], *options: object) -> str:
+    """Hash of all names, of the content of up to 256 evenly spaced files and of the options: cheap for any size."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update("\n".join(names).encode("utf-8", "surrogateescape"))
+    for i in np.linspace(0, len(names) - 1, min(256, len(names))).astype(int):
+        try:
+            digest.update(read(int(i)))
+        except OSError:
+            digest.update(b"unreadable")
+    digest.update(repr(options).encode())
+    return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""Images in tar archives, without unpacking them."""
+
+import glob
+import os
+import tarfile
+import zlib
+
+from jssl.data.layout import fingerprint, is_image, select
+from jssl.data.source import EncodedSource
+
+__all__ = ["TarSource"]
+
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+
+
+class TarSource(EncodedSource):
+    """Images of one or more archives, in archive order.
+
+    Plain archives are indexed and read on demand; compressed ones have no random access, so their encoded bytes are
+    kept in memory. Classes and splits come from the member names, see `jssl.data.layout.select`.
+
+    Args:
+      pattern: paths or globs, separated by commas.
+      split: "train" or "test".
+      image_size: side of the square to resize to.
+      limit: at most so many examples, evenly from the classes.
+      holdout: part of each class that is "test" where no member is under train/ or test/.
+      on_error: "raise" or "skip", see `EncodedSource`.
+
+    Raises:
+      ValueError: if nothing matches, an archive is broken or holds no images.
+    """
+
+    OPTIONS = {"image_size": int, "limit": int, "holdout": (int, float), "on_error": str}
+
+    def __init__(self, pattern, split="train", *, image_size=None, limit=None, holdout=0.1, on_error="raise"):
+        paths = [path for part in pattern.split(",") for path in sorted(glob.glob(os.path.expanduser(part.strip())))]
+        paths = list(dict.fromkeys(paths))
+        if not paths:
+            raise ValueError(f"no archive matches {pattern}; give the path or glob of .tar or .tar.gz files")
+        names, places = [], []
+        for path in paths:
+            found = _members(path)
+            names += [name for name, _ in found]
+            places += [place for _, place in found]
+        if not names:
+            raise ValueError(f"no image in {', '.join(paths)}; expected members such as train/cat/1.png")
+        chosen, labels, class_names = select(names, split, holdout=holdout, limit=limit)
+        names = [names[i] for i in chosen]
+        self._places = [places[i] for i in chosen]
+        self._files = {}
+        super().__init__(names, labels, class_names, image_size=image_size, on_error=on_error)
+        self.fingerprint = fingerprint(names, self.read, image_size, class_names)
+
+    def read(self, index):
+        """The encoded bytes of an example."""
+        place = self._places[index]
+        if isinstance(place, bytes):
+            return place
+        path, offset, size = place
+        file = self._files.get(path)
+        if file is None:
+            # setdefault is atomic: of two threads that open the same archive one handle is kept, the other closed
+            file = self._files.setdefault(path, open(path, "rb"))
+        return os.pread(file.fileno(), size, offset)
+
+    def __getstate__(self):
+        return self.__dict__ | {"_files": {}}  # handles stay with their process
+
+    def __del__(self):
+        for file in self.__dict__.get("_files", {}).values():
+            file.close()
+
+
+def _members(path: str) -> list[tuple[str, bytes | tuple[str, int, int]]]:
+    """(name, bytes or place) of every image in an archive, in order."""
+    try:
+        with open(path, "rb") as file:
+            compressed = file.read(5).startswith(_COMPRESSED)
+        with tarfile.open(path, "r:*" if compressed else "r:") as archive:
+            found = []
+            for member in archive:
+                if member.isfile() and is_image(member.name):
+                    place = archive.extractfile(member).read() if compressed else (path, member.offset_data, member.size)
+                    found.append((member.name.removeprefix("./"), place))
+                archive.members = []  # tarfile keeps every header otherwise
+            return found
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise ValueError(f"cannot read archive {path}: {error}; is it whole and a tar file?") from error
