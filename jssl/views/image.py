@@ -1,0 +1,412 @@
+"""Image augmentations: pure functions of one (H, W, 3) float32 image in [0, 1], made for ``jax.vmap``.
+
+Random operations take ``(key, image, *, ...)``, deterministic ones ``(image, *, ...)``. They follow the tensor version
+of torchvision's transforms; pixels stay float32 throughout, so there is no rounding to 8 bits between operations (the
+authors' pipelines that work on PIL images round after every one).
+
+Two choices make them fast under ``vmap``. A crop with resize is two small matrix products, and so is a blur, because
+batched gathers and depthwise convolutions are slow on TPU. Colour operations work on three separate planes, because a
+last axis of length 3 wastes vector lanes.
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+# Weights of ITU-R 601 as torchvision's tensor code rounds them.
+_LUMA = (0.2989, 0.587, 0.114)
+_ORDERS = np.array(list(itertools.permutations(range(3))), np.int32)
+_ATTEMPTS = 10
+
+
+def to_float(image: Array) -> Array:
+    """Turns uint8 pixels into float32 in [0, 1]; float images only change dtype.
+
+    >>> to_float(jnp.array([0, 255], jnp.uint8))
+    Array([0., 1.], dtype=float32)
+    """
+    if image.dtype == jnp.uint8:
+        return image.astype(jnp.float32) / 255.0
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(f"image has dtype {image.dtype}; pass uint8 in [0, 255] or a float in [0, 1]")
+    return image.astype(jnp.float32)
+
+
+def normalize(image: Array, *, mean: tuple[float, ...], std: tuple[float, ...]) -> Array:
+    """Standardises each channel: ``(image - mean) / std``.
+
+    Args:
+        image: (..., C) float32.
+        mean: C channel means.
+        std: C channel standard deviations.
+
+    Returns:
+        The same shape, float32.
+
+    >>> normalize(jnp.full((1, 1, 3), 0.75), mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    Array([[[1., 1., 1.]]], dtype=float32)
+    """
+    shape = (1,) * (image.ndim - 1) + (len(mean),)
+    scale = 1.0 / np.asarray(std, np.float32).reshape(shape)
+    return (image - np.asarray(mean, np.float32).reshape(shape)) * scale
+
+
+# --------------------------------------------------------------------------------------------------------- geometry
+
+
+def _kernel(distance: Array, interpolation: str) -> Array:
+    x = jnp.abs(distance)
+    if interpolation == "bilinear":
+        return jnp.maximum(0.0, 1.0 - x)
+    if interpolation == "bicubic":  # Keys' cubic with a = -0.5, as PIL and antialiased torchvision
+        near = (1.5 * x - 2.5) * x * x + 1.0
+        far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+        return jnp.where(x < 1.0, near, jnp.where(x < 2.0, far, 0.0))
+    raise ValueError(f"interpolation={interpolation!r}; use 'bilinear' or 'bicubic'")
+
+
+def _resize_matrix(start: Array, length: Array, size: int, full: int, interpolation: str, inside: bool) -> Array:
+    """(size, full) weights that resample ``[start, start + length)`` of an axis of ``full`` pixels to ``size``."""
+    step = length / size
+    width = jnp.maximum(step, 1.0)  # antialiasing: the kernel grows with the reduction
+    center = start + (jnp.arange(size, dtype=jnp.float32) + 0.5) * step
+    pixel = jnp.arange(full, dtype=jnp.float32) + 0.5
+    weights = _kernel((pixel[None, :] - center[:, None]) / width, interpolation)
+    if inside:
+        within = (pixel > start) & (pixel < start + length)
+        weights = jnp.where(within[None, :], weights, 0.0)
+    return weights / jnp.sum(weights, axis=1, keepdims=True)
+
+
+def _resample(image: Array, rows: Array, columns: Array, interpolation: str) -> Array:
+    # Float32 products everywhere: TPU and TF32 defaults would lose the last bits of 8-bit pixels.
+    precision = jax.lax.Precision.HIGHEST
+    planes = jnp.moveaxis(image, -1, 0)
+    out = jnp.einsum("chw,qw->chq", planes, columns, precision=precision)
+    out = jnp.einsum("chq,ph->cpq", out, rows, precision=precision)
+    # The triangle kernel is a weighted mean; clipping only removes rounding. The cubic one overshoots.
+    return jnp.moveaxis(jnp.clip(out, 0.0, 1.0), 0, -1)
+
+
+def resize_crop(
+    image: Array,
+    box: tuple[Array | float, Array | float, Array | float, Array | float],
+    *,
+    size: int,
+    interpolation: str = "bilinear",
+    inside: bool = True,
+    flip: Array | bool = False,
+) -> Array:
+    """Resamples a box of the image to ``size`` x ``size`` with antialiasing.
+
+    The result is ``R @ image @ C.T`` per channel, where row i of R holds the normalised kernel
+    ``k((j + 1/2 - center_i) / max(step, 1))``.
+
+    Args:
+        image: (H, W, 3) float32 in [0, 1].
+        box: top, left, height, width in pixels; may be traced and fractional.
+        size: static side of the result.
+        interpolation: "bilinear" (triangle) or "bicubic" (a = -0.5).
+        inside: True reads only pixels in the box (crop, then resize, as torchvision's ``resized_crop``); False also
+            reads the neighbours that the kernel reaches (resize, then crop, as PIL's ``resize(box=...)``).
+        flip: mirror the result left to right; may be traced. Costs nothing: the column weights are mirrored.
+
+    Returns:
+        (size, size, 3) float32 in [0, 1].
+
+    >>> resize_crop(jnp.ones((8, 8, 3)), (0, 0, 4, 8), size=2).shape
+    (2, 2, 3)
+    """
+    height, width, _ = image.shape
+    top, left, box_height, box_width = (jnp.asarray(value, jnp.float32) for value in box)
+    rows = _resize_matrix(top, box_height, size, height, interpolation, inside)
+    columns = _resize_matrix(left, box_width, size, width, interpolation, inside)
+    columns = jnp.where(jnp.asarray(flip), columns[::-1], columns)
+    return _resample(image, rows, columns, interpolation)
+
+
+def center_crop(image: Array, *, size: int, fraction: float = 1.0, interpolation: str = "bilinear") -> Array:
+    """The central square whose side is ``fraction`` of the shorter side, resized to ``size`` x ``size``.
+
+    With ``fraction=224/256`` and ``size=224`` this is "resize the shorter side to 256, crop the central 224", in one
+    step and without rounding the intermediate size.
+
+    Args:
+        image: (H, W, 3) float32 in [0, 1].
+        size: static side of the result.
+        fraction: in (0, 1].
+        interpolation: "bilinear" or "bicubic".
+
+    Returns:
+        (size, size, 3) float32 in [0, 1].
+
+    >>> center_crop(jnp.ones((8, 6, 3)), size=4).shape
+    (4, 4, 3)
+    """
+    height, width, _ = image.shape
+    side = fraction * min(height, width)
+    if side == size == height == width:
+        return image
+    box = ((height - side) / 2, (width - side) / 2, side, side)
+    return resize_crop(image, box, size=size, interpolation=interpolation, inside=False)
+
+
+def random_box(
+    key: Array, height: int, width: int, *, scale: tuple[float, float], ratio: tuple[float, float]
+) -> tuple[Array, Array, Array, Array]:
+    """Draws the box of a random resized crop: whole pixels, top, left, height, width, each a float32 scalar.
+
+    Ten draws of (area fraction uniform in ``scale``, log aspect ratio uniform in ``log(ratio)``); the first that fits
+    is placed uniformly, and if none fits the largest central box of an allowed ratio is taken. All ten are drawn at
+    once, so the shape is static and the distribution is that of torchvision's ``RandomResizedCrop.get_params``.
+
+    >>> top, left, height, width = random_box(jax.random.key(0), 8, 8, scale=(1.0, 1.0), ratio=(1.0, 1.0))
+    >>> float(height), float(width)
+    (8.0, 8.0)
+    """
+    draws = jax.random.uniform(key, (2 * _ATTEMPTS + 2,))
+    area = height * width * (scale[0] + draws[:_ATTEMPTS] * (scale[1] - scale[0]))
+    log_ratio = np.log(np.float64(ratio))
+    aspect = jnp.exp(float(log_ratio[0]) + draws[_ATTEMPTS:-2] * float(log_ratio[1] - log_ratio[0]))
+    widths, heights = jnp.round(jnp.sqrt(area * aspect)), jnp.round(jnp.sqrt(area / aspect))
+    fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
+    # The first that fits, as a sum with a one-hot: no gather.
+    first = (fits & (jnp.cumsum(fits.astype(jnp.int32)) == 1)).astype(jnp.float32)
+
+    central = (float(height), float(width))
+    if width / height < ratio[0]:
+        central = (float(round(width / ratio[0])), float(width))
+    elif width / height > ratio[1]:
+        central = (float(height), float(round(height * ratio[1])))
+    found = jnp.any(fits)
+    box_height = jnp.where(found, jnp.sum(first * heights), central[0])
+    box_width = jnp.where(found, jnp.sum(first * widths), central[1])
+    free_height, free_width = height - box_height, width - box_width
+    top = jnp.where(found, jnp.minimum(jnp.floor(draws[-2] * (free_height + 1)), free_height), free_height // 2)
+    left = jnp.where(found, jnp.minimum(jnp.floor(draws[-1] * (free_width + 1)), free_width), free_width // 2)
+    return top, left, box_height, box_width
+
+
+def random_resized_crop(
+    key: Array,
+    image: Array,
+    *,
+    size: int,
+    scale: tuple[float, float] = (0.08, 1.0),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    interpolation: str = "bilinear",
+    flip_prob: float = 0.0,
+) -> Array:
+    """Crops a random box and resizes it to ``size`` x ``size`` (Szegedy et al. 2015, https://arxiv.org/abs/1409.4842).
+
+    Args:
+        key: PRNG key.
+        image: (H, W, 3) float32 in [0, 1].
+        size: static side of the result.
+        scale: range of the box area as a fraction of the image.
+        ratio: range of width / height, log-uniform.
+        interpolation: "bilinear" or "bicubic", both antialiased.
+        flip_prob: probability of also mirroring the crop, which is free here (see ``resize_crop``).
+
+    Returns:
+        (size, size, 3) float32 in [0, 1].
+
+    >>> random_resized_crop(jax.random.key(0), jnp.ones((8, 8, 3)), size=4).shape
+    (4, 4, 3)
+    """
+    height, width, _ = image.shape
+    box = random_box(key, height, width, scale=scale, ratio=ratio)
+    flip = jax.random.bernoulli(jax.random.fold_in(key, 1), flip_prob) if flip_prob else False
+    return resize_crop(image, box, size=size, interpolation=interpolation, flip=flip)
+
+
+def horizontal_flip(key: Array, image: Array, *, prob: float = 0.5) -> Array:
+    """Mirrors the image left to right with probability ``prob``.
+
+    >>> horizontal_flip(jax.random.key(0), jnp.arange(6.0).reshape(1, 2, 3), prob=1.0)[0, 0]
+    Array([3., 4., 5.], dtype=float32)
+    """
+    return jnp.where(jax.random.bernoulli(key, prob), image[:, ::-1], image)
+
+
+# ----------------------------------------------------------------------------------------------------------- colour
+
+
+def _planes(image: Array) -> tuple[Array, Array, Array]:
+    return image[..., 0], image[..., 1], image[..., 2]
+
+
+def _luma(planes) -> Array:
+    red, green, blue = planes
+    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+
+
+def _shift_hue(planes, shift: Array):
+    """RGB -> HSV -> RGB with the hue moved by ``shift`` turns.
+
+    Value (the maximum) and chroma (maximum - minimum) stay, so going back needs only
+    ``c = maximum - chroma * clip(min(k, 4 - k), 0, 1)`` with ``k = (n + 6 hue) mod 6``, n = 5, 3, 1 for R, G, B.
+    """
+    red, green, blue = planes
+    high = jnp.maximum(jnp.maximum(red, green), blue)
+    chroma = high - jnp.minimum(jnp.minimum(red, green), blue)
+    inverse = 1.0 / jnp.where(chroma == 0.0, 1.0, chroma)
+    sextant = jnp.where(
+        high == red,
+        (green - blue) * inverse,
+        jnp.where(high == green, 2.0 + (blue - red) * inverse, 4.0 + (red - green) * inverse),
+    )
+    sextant = sextant + 6.0 * shift
+    sextant = sextant - 6.0 * jnp.floor(sextant / 6.0)
+
+    def channel(n: float) -> Array:
+        k = n + sextant
+        k = jnp.where(k >= 6.0, k - 6.0, k)
+        return high - chroma * jnp.clip(jnp.minimum(k, 4.0 - k), 0.0, 1.0)
+
+    return channel(5.0), channel(3.0), channel(1.0)
+
+
+def _blend(planes, which: Array, factor: Array):
+    """``clip(factor * x + (1 - factor) * other)``: other is 0 (brightness), the mean grey (contrast) or the grey."""
+    grey = _luma(planes)
+    other = jnp.where(which == 1, jnp.mean(grey), jnp.where(which == 2, grey, 0.0))
+    other = (1.0 - factor) * other
+    return tuple(jnp.clip(factor * plane + other, 0.0, 1.0) for plane in planes)
+
+
+def color_jitter(
+    key: Array,
+    image: Array,
+    *,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    hue: float,
+    prob: float = 1.0,
+) -> Array:
+    """Changes brightness, contrast, saturation and hue by random amounts, in random order, with probability ``prob``.
+
+    Factors are uniform in ``[max(0, 1 - s), 1 + s]`` and the hue moves by a uniform part of a turn in ``[-hue, hue]``;
+    pixels are clamped to [0, 1] after every operation, as in torchvision's ``ColorJitter``. Contrast blends with the
+    mean grey level of the whole image, saturation with the grey level of the pixel.
+
+    All 24 orders are equally likely. The first three operations have one form, ``clip(f x + (1 - f) m)``, and become
+    the identity at f = 1, so three gated ones before the hue shift and three after it give every order with one hue
+    shift and no branch. SimCLR's own code differs: without torchvision's luma rounding, and brightness there is
+    additive in v1.
+
+    Args:
+        key: PRNG key.
+        image: (H, W, 3) float32 in [0, 1].
+        brightness: strength s >= 0.
+        contrast: strength s >= 0.
+        saturation: strength s >= 0.
+        hue: in [0, 0.5].
+        prob: probability of changing anything.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1].
+
+    >>> black = jnp.zeros((1, 2, 3))
+    >>> color_jitter(jax.random.key(0), black, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1).sum()
+    Array(0., dtype=float32)
+    """
+    if not 0.0 <= hue <= 0.5:
+        raise ValueError(f"hue={hue} is outside [0, 0.5]; it is a part of a whole turn")
+    draws = jax.random.uniform(key, (7,))
+    strength = np.array([brightness, contrast, saturation], np.float32)
+    low = np.maximum(0.0, 1.0 - strength).astype(np.float32)
+    factors = low + draws[:3] * (1.0 + strength - low)
+    # One of 6 orders of the three blends, and one of 4 places of the hue shift among them.
+    order = jnp.asarray(_ORDERS)[jnp.floor(draws[3] * 6).astype(jnp.int32)]
+    place = jnp.floor(draws[4] * 4).astype(jnp.int32)
+    ordered = factors[order]
+
+    planes = _planes(image)
+    if hue:
+        for slot in range(3):
+            planes = _blend(planes, order[slot], jnp.where(slot < place, ordered[slot], 1.0))
+        planes = _shift_hue(planes, (2.0 * draws[5] - 1.0) * hue)
+        for slot in range(3):
+            planes = _blend(planes, order[slot], jnp.where(slot >= place, ordered[slot], 1.0))
+    else:
+        for slot in range(3):
+            planes = _blend(planes, order[slot], ordered[slot])
+    applied = draws[6] < prob
+    return jnp.stack([jnp.where(applied, new, old) for new, old in zip(planes, _planes(image))], axis=-1)
+
+
+def grayscale(key: Array, image: Array, *, prob: float = 0.2) -> Array:
+    """Replaces the three channels by ``0.2989 R + 0.587 G + 0.114 B`` with probability ``prob``.
+
+    >>> grayscale(jax.random.key(0), jnp.array([[[1.0, 0.0, 0.0]]]), prob=1.0)
+    Array([[[0.2989, 0.2989, 0.2989]]], dtype=float32)
+    """
+    planes = _planes(image)
+    grey, applied = _luma(planes), jax.random.bernoulli(key, prob)
+    return jnp.stack([jnp.where(applied, grey, plane) for plane in planes], axis=-1)
+
+
+def solarize(key: Array, image: Array, *, threshold: float = 0.5, prob: float = 0.2) -> Array:
+    """Inverts pixels at or above ``threshold`` (``x -> 1 - x``) with probability ``prob``.
+
+    >>> solarize(jax.random.key(0), jnp.array([[[0.25, 0.5, 1.0]]]), prob=1.0)
+    Array([[[0.25, 0.5 , 0.  ]]], dtype=float32)
+    """
+    applied = jax.random.bernoulli(key, prob)
+    return jnp.where(applied & (image >= threshold), 1.0 - image, image)
+
+
+def _blur_matrix(sigma: Array, radius: int, size: int) -> Array:
+    """(size, size) Gaussian weights with reflection at both ends (the border pixel is not repeated)."""
+    i = jnp.arange(size)[:, None]
+    j = jnp.arange(size)[None, :]
+
+    def tap(offset: Array) -> Array:
+        value = jnp.exp(-0.5 * (offset.astype(jnp.float32) / sigma) ** 2)
+        return jnp.where(jnp.abs(offset) <= radius, value, 0.0)
+
+    # Pixel j is also seen at -j and at 2 (size - 1) - j.
+    weights = tap(i - j) + jnp.where(j > 0, tap(i + j), 0.0) + jnp.where(j < size - 1, tap(2 * (size - 1) - j - i), 0.0)
+    return weights / jnp.sum(weights, axis=1, keepdims=True)
+
+
+def gaussian_blur(
+    key: Array, image: Array, *, kernel_size: int, sigma: tuple[float, float] = (0.1, 2.0), prob: float = 0.5
+) -> Array:
+    """Blurs with a Gaussian of random width with probability ``prob``.
+
+    The kernel has ``kernel_size`` taps (odd) and the border is reflected, as in torchvision's ``GaussianBlur``; SimCLR
+    pads with zeros and takes a kernel of a tenth of the image, DINO and MoCo v2 use PIL's approximation by box filters.
+
+    Args:
+        key: PRNG key.
+        image: (H, W, 3) float32 in [0, 1].
+        kernel_size: odd, with ``kernel_size // 2`` smaller than the image.
+        sigma: range of the standard deviation in pixels, uniform.
+        prob: probability of blurring.
+
+    Returns:
+        (H, W, 3) float32 in [0, 1].
+
+    >>> gaussian_blur(jax.random.key(0), jnp.ones((8, 8, 3)), kernel_size=3).shape
+    (8, 8, 3)
+    """
+    height, width, _ = image.shape
+    radius = kernel_size // 2
+    if kernel_size % 2 == 0 or radius >= min(height, width):
+        raise ValueError(
+            f"kernel_size={kernel_size} for a {height} x {width} image; use an odd one below twice its side"
+        )
+    draws = jax.random.uniform(key, (2,))
+    width_drawn = sigma[0] + draws[0] * (sigma[1] - sigma[0])
+    rows, columns = _blur_matrix(width_drawn, radius, height), _blur_matrix(width_drawn, radius, width)
+    # Blurring with the identity leaves the pixels as they are, so choosing is done on the small matrices.
+    applied = draws[1] < prob
+    rows = jnp.where(applied, rows, jnp.eye(height, dtype=jnp.float32))
+    columns = jnp.where(applied, columns, jnp.eye(width, dtype=jnp.float32))
+    return _resample(image, rows, columns, "bilinear")
