@@ -1,0 +1,77 @@
+"""Collectives that know what an axis name is; everything above passes ``axis_name`` on and never looks at it.
+
+``axis_name`` is the name, or the tuple of names, of the mapped axes that the batch is split over (``jax.shard_map``,
+``jax.pmap`` or ``jax.vmap``). ``None`` means that the array at hand is already the whole batch: size 1, index 0, and
+every function returns its argument.
+
+>>> import jax
+>>> double = jax.vmap(lambda x: sum(x, "devices"), axis_name="devices")
+>>> double(jax.numpy.arange(3.0)).tolist()
+[3.0, 3.0, 3.0]
+>>> size(None), index(None), mean(5.0, None)
+(1, 0, 5.0)
+"""
+
+from typing import Any
+
+import jax
+from jax import lax
+
+__all__ = ["AxisName", "gather", "index", "max", "mean", "min", "replicate", "ring_shift", "size", "sum"]
+
+AxisName = str | tuple[str, ...] | None
+
+
+def size(axis_name: AxisName) -> int:
+    """Number of devices along the axis, a Python int."""
+    return 1 if axis_name is None else lax.axis_size(axis_name)
+
+
+def index(axis_name: AxisName) -> jax.Array | int:
+    """Position of this device along the axis (row-major over a tuple of names)."""
+    return 0 if axis_name is None else lax.axis_index(axis_name)
+
+
+def mean(x: Any, axis_name: AxisName) -> Any:
+    """Mean over devices; the result is the same on all of them."""
+    return x if axis_name is None else lax.pmean(x, axis_name)
+
+
+def sum(x: Any, axis_name: AxisName) -> Any:
+    """Sum over devices; the result is the same on all of them."""
+    return x if axis_name is None else lax.psum(x, axis_name)
+
+
+def max(x: Any, axis_name: AxisName) -> Any:
+    """Maximum over devices. No gradient flows through it, with or without an axis: JAX defines none for ``pmax``."""
+    x = lax.stop_gradient(x)
+    return x if axis_name is None else lax.pmax(x, axis_name)
+
+
+def min(x: Any, axis_name: AxisName) -> Any:
+    """Minimum over devices. No gradient flows through it, with or without an axis."""
+    x = lax.stop_gradient(x)
+    return x if axis_name is None else lax.pmin(x, axis_name)
+
+
+def gather(x: jax.Array, axis_name: AxisName) -> jax.Array:
+    """Concatenates the devices' arrays along axis 0, device-major: (b, ...) -> (size * b, ...).
+
+    To shard_map the result still varies between devices, so its gradient is summed over them and scattered back.
+    """
+    return x if axis_name is None else lax.all_gather(x, axis_name, axis=0, tiled=True)
+
+
+def replicate(x: jax.Array, axis_name: AxisName) -> jax.Array:
+    """`gather` whose result shard_map knows to be equal everywhere: for state such as queues, never for a loss."""
+    if axis_name is None:
+        return x
+    return lax.all_gather(lax.stop_gradient(x), axis_name, axis=0, tiled=True, to="invarying")
+
+
+def ring_shift(x: Any, axis_name: AxisName, *, shift: int = 1) -> Any:
+    """Device i receives the value of device i - shift, around the ring."""
+    if axis_name is None:
+        return x
+    devices = lax.axis_size(axis_name)
+    return lax.ppermute(x, axis_name, [(i, (i + shift) % devices) for i in range(devices)])

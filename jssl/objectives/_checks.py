@@ -1,0 +1,43 @@
+"""One-line errors for wrong arguments, raised while tracing."""
+
+import jax
+
+
+def same_shape(function: str, **arrays: jax.Array) -> None:
+    """Raises ValueError naming both shapes unless all arrays have the first one's shape."""
+    (first, reference), *rest = arrays.items()
+    for name, array in rest:
+        if array.shape != reference.shape:
+            raise ValueError(f"{function}: {first} has shape {reference.shape} but {name} has shape {array.shape}")
+
+
+def last_axis(function: str, **arrays: jax.Array) -> None:
+    """Raises ValueError naming both shapes unless the last axes agree."""
+    (first, reference), *rest = arrays.items()
+    for name, array in rest:
+        if array.shape[-1:] != reference.shape[-1:]:
+            raise ValueError(
+                f"{function}: the last axes of {first} {reference.shape} and {name} {array.shape} must agree"
+            )
+
+
+def rank(function: str, expected: int, axes: str, **arrays: jax.Array) -> None:
+    """Raises ValueError unless every array has `expected` axes, named in `axes`, none of them empty."""
+    for name, array in arrays.items():
+        if array.ndim != expected:
+            raise ValueError(f"{function}: {name} must be {axes}, got shape {array.shape}")
+    not_empty(function, **arrays)
+
+
+def not_empty(function: str, **arrays: jax.Array) -> None:
+    """Raises ValueError when an array has no elements: its mean would be NaN."""
+    for name, array in arrays.items():
+        if array.size == 0:
+            raise ValueError(f"{function}: {name} is empty, shape {array.shape}; pass at least one example")
+
+
+def positive(function: str, **values: object) -> None:
+    """Raises ValueError for a Python number that is not above zero; traced values pass."""
+    for name, value in values.items():
+        if isinstance(value, int | float) and not value > 0:
+            raise ValueError(f"{function}: {name} must be above 0, got {value}")
