@@ -14,6 +14,7 @@ from jssl.views.image import (
     to_float,
 )
 from jssl.views.masks import mask_from_noise, random_mask
+from jssl.views.multicrop import multi_crop
 from jssl.views.presets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -45,6 +46,7 @@ __all__ = [
     "mae",
     "mask_from_noise",
     "moco_v2",
+    "multi_crop",
     "normalize",
     "random_box",
     "random_mask",

@@ -1,0 +1,50 @@
+"""Several crops of one image, large and small."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def multi_crop(
+    key: Array,
+    image: Array,
+    *,
+    global_augmentations: Sequence[Callable[[Array, Array], Array]],
+    local_augmentation: Callable[[Array, Array], Array] | None = None,
+    num_local: int = 0,
+) -> dict[str, Array]:
+    """Global crops, one per augmentation, and ``num_local`` local crops of the same image.
+
+    Args:
+        key: PRNG key; every crop draws from its own part of it.
+        image: (H, W, 3) uint8 or float in [0, 1].
+        global_augmentations: one ``(key, image) -> (S, S, 3)`` per global crop, all of one size.
+        local_augmentation: ``(key, image) -> (s, s, 3)``, shared by the local crops.
+        num_local: L, how many local crops.
+
+    Returns:
+        "global": (G, S, S, 3) float32; "local": (L, s, s, 3) float32, absent when L is 0.
+
+    Raises:
+        ValueError: if ``num_local`` and ``local_augmentation`` disagree.
+
+    Reference: SwAV, Caron et al. 2020, https://arxiv.org/abs/2006.09882; DINO, https://arxiv.org/abs/2104.14294.
+
+    >>> from jssl.views import dino_global, dino_local
+    >>> augmentations = dino_global(8, 0, blur=False), dino_global(8, 1, blur=False)
+    >>> crops = multi_crop(jax.random.key(0), jnp.ones((16, 16, 3)), global_augmentations=augmentations,
+    ...                    local_augmentation=dino_local(4, blur=False), num_local=3)
+    >>> crops["global"].shape, crops["local"].shape
+    ((2, 8, 8, 3), (3, 4, 4, 3))
+    """
+    if num_local and local_augmentation is None:
+        raise ValueError(f"num_local={num_local} without local_augmentation; pass one, or num_local=0")
+    global_key, local_key = jax.random.split(key)
+    keys = jax.random.split(global_key, len(global_augmentations))
+    crops = {"global": jnp.stack([augment(keys[i], image) for i, augment in enumerate(global_augmentations)])}
+    if num_local and local_augmentation is not None:
+        # One trace for all local crops: compile time does not grow with their number.
+        crops["local"] = jax.vmap(local_augmentation, in_axes=(0, None))(jax.random.split(local_key, num_local), image)
+    return crops
