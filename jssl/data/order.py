@@ -7,17 +7,19 @@ set, and does not depend on the random number streams of a numpy version.
 
 import numpy as np
 
-__all__ = ["batch_indices", "index_at"]
+__all__ = ["batch_indices", "index_at", "mix"]
 
 _ROUNDS = 8
 _MASK = (1 << 64) - 1
+_GOLDEN = 0x9E3779B97F4A7C15
 
 
-def _mix(x: np.ndarray) -> np.ndarray:
+def mix(x: np.ndarray) -> np.ndarray:
     """The splitmix64 finaliser: every input bit changes every output bit."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    with np.errstate(over="ignore"):  # arithmetic modulo 2 ** 64 is meant; numpy warns about it for scalars
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
 
 
 def index_at(seed: int, positions: np.ndarray, num_examples: int) -> np.ndarray:
@@ -47,13 +49,15 @@ def index_at(seed: int, positions: np.ndarray, num_examples: int) -> np.ndarray:
     epoch, value = np.divmod(positions, num_examples)
     half = np.uint64(max(1, ((num_examples - 1).bit_length() + 1) // 2))  # the network permutes 2 ** (2 half) values
     low = np.uint64((1 << int(half)) - 1)
-    key = _mix(_mix(epoch.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)) ^ np.uint64((seed * 0x9FB21C651E98DF25) & _MASK))
+    seed = np.uint64((seed * 0x9FB21C651E98DF25) & _MASK)
+    with np.errstate(over="ignore"):
+        key = mix(mix(epoch.astype(np.uint64) + np.uint64(_GOLDEN)) ^ seed)
 
     def permute(value, key):
         left, right = value >> half, value & low
         for number in range(_ROUNDS):
-            round_key = key + np.uint64((number + 1) * 0x9E3779B97F4A7C15 & _MASK)
-            left, right = right, left ^ (_mix(right ^ _mix(round_key)) & low)
+            round_key = mix(key ^ np.uint64((number + 1) * _GOLDEN & _MASK))
+            left, right = right, left ^ (mix(right ^ round_key) & low)
         return (left << half) | right
 
     flat, key = value.astype(np.uint64).reshape(-1), key.reshape(-1)
