@@ -1,0 +1,1 @@
+"""Training: state, step, optimisers, schedules, checkpoints and the loop, one module each."""
