@@ -24,8 +24,8 @@ def image_grid(rows: Sequence[Sequence], *, gap: int = 2, background: int = 255,
     """Lays out rows of images with a gap between them.
 
     Args:
-        rows: rows of images, (H, W), (H, W, 1) or (H, W, 3), uint8, bool or float in [0, 1] (clipped). Sizes may differ:
-            a cell takes the largest, and smaller images are centred in it. Rows may have different lengths.
+        rows: rows of images, (H, W), (H, W, 1) or (H, W, 3), uint8, bool or float (clipped to [0, 1]). Sizes may
+            differ: a cell takes the largest, and smaller images are centred. Rows may have different lengths.
         gap: pixels between cells and around the grid.
         background: grey level of the rest.
         scale: whole factor by which every pixel is repeated, to make 32 x 32 images visible.

@@ -14,6 +14,7 @@ from jssl.views.image import (
     to_float,
 )
 from jssl.views.masks import mask_from_noise, random_mask
+from jssl.views.multiblock import multi_block, truncate_context
 from jssl.views.multicrop import multi_crop
 from jssl.views.presets import (
     IMAGENET_MEAN,
@@ -46,6 +47,7 @@ __all__ = [
     "mae",
     "mask_from_noise",
     "moco_v2",
+    "multi_block",
     "multi_crop",
     "normalize",
     "random_box",
@@ -55,4 +57,5 @@ __all__ = [
     "simclr",
     "solarize",
     "to_float",
+    "truncate_context",
 ]

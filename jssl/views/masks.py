@@ -1,4 +1,4 @@
-"""Masks over patches, with static shapes: uniform (MAE) and multi-block (I-JEPA)."""
+"""Uniformly random masks over patches, with static shapes."""
 
 import jax
 import jax.numpy as jnp
