@@ -1,8 +1,8 @@
 """Schedules: step -> float32 scalar, for learning rate, weight decay, EMA momentum and temperature.
 
-All take Python numbers and a step that may be traced. They are plain optax schedules and go wherever one does. The cosine
-is written as sin^2 of what remains, (1 + cos(pi x)) / 2 = sin^2(pi (1 - x) / 2), because the usual form cancels near the
-end, where a float32 learning rate would lose half of its digits.
+All take Python numbers and a step that may be traced. They are plain optax schedules and go wherever one does. The
+cosine is written as sin^2 of what remains, (1 + cos(pi x)) / 2 = sin^2(pi (1 - x) / 2), because the usual form cancels
+near the end, where a float32 learning rate would lose half of its digits.
 """
 
 import math

@@ -1,0 +1,134 @@
+"""Weighted k-nearest-neighbour classification of frozen features: exact, in blocks, with bounded memory."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["accuracy", "predict", "votes"]
+
+TRAIN_BLOCK = 65536
+"""Training rows compared at a time; with ``block_size`` test rows it bounds the memory."""
+
+
+def votes(
+    train_features, train_labels, test_features, *, k: int = 200, temperature: float = 0.07, num_classes: int,
+    block_size: int = 512,
+) -> np.ndarray:  # fmt: skip
+    """Class votes of the k nearest training features, exp((s - s_1) / temperature) each, s the cosine similarity.
+
+    The similarity s_1 of the nearest neighbour is subtracted so that no temperature overflows; it changes no ranking.
+    Of equally similar neighbours the one with the lower index counts.
+
+    Args:
+      train_features: (N, D), normalised here.
+      train_labels: (N,) integers in [0, num_classes).
+      test_features: (M, D), normalised here.
+      k: neighbours; N at most.
+      temperature: of the votes.
+      num_classes: C.
+      block_size: test rows at a time.
+
+    Returns:
+      (M, C) float32.
+
+    Raises:
+      ValueError: shapes that do not fit, a label out of range, no training example.
+
+    >>> votes(np.eye(2), np.array([1, 0]), np.array([[2.0, 0.0]]), k=1, num_classes=2)
+    array([[0., 1.]], dtype=float32)
+
+    References: Wu et al. 2018, arXiv:1805.01978. DINO (Caron et al. 2021, arXiv:2104.14294) sums exp(s / temperature),
+    which is exp(s_1 / temperature) times these votes.
+    """
+    train, test = np.asarray(train_features), np.asarray(test_features)
+    labels = np.asarray(train_labels)
+    if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1] or labels.shape != train.shape[:1]:
+        raise ValueError(
+            f"k-NN takes (N, D) training features, (N,) labels and (M, D) test features, "
+            f"not {train.shape}, {labels.shape} and {test.shape}"
+        )
+    if not len(train) or labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(f"k-NN needs training labels in [0, {num_classes}); leave unlabelled examples out")
+    if not len(test):
+        return np.zeros((0, num_classes), np.float32)
+
+    k = min(k, len(train))
+    block_size = min(block_size, len(test))
+    bank = _bank(jnp.asarray(train, jnp.float32), jnp.asarray(labels, jnp.int32), block=min(TRAIN_BLOCK, len(train)))
+    blocks = []
+    for start in range(0, len(test), block_size):
+        rows = test[start : start + block_size]
+        padded = np.zeros((block_size, test.shape[1]), np.float32)  # one shape, one compilation
+        padded[: len(rows)] = rows
+        blocks.append((len(rows), _votes(*bank, padded, temperature, k=k, num_classes=num_classes)))
+    return np.concatenate([np.asarray(block)[:rows] for rows, block in blocks])
+
+
+def predict(
+    train_features, train_labels, test_features, *, k: int = 200, temperature: float = 0.07, num_classes: int,
+    block_size: int = 512,
+) -> np.ndarray:  # fmt: skip
+    """The class with most votes: (M,) int32. Arguments as for ``votes``.
+
+    >>> predict(np.eye(2), np.array([1, 0]), np.array([[2.0, 0.0]]), k=1, num_classes=2)
+    array([1], dtype=int32)
+    """
+    scores = votes(
+        train_features, train_labels, test_features,
+        k=k, temperature=temperature, num_classes=num_classes, block_size=block_size,
+    )  # fmt: skip
+    return scores.argmax(1).astype(np.int32)
+
+
+def accuracy(predictions, labels) -> float:
+    """The share of predictions that are the label.
+
+    >>> accuracy([1, 2], [1, 0])
+    0.5
+    """
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    if predictions.shape != labels.shape or not labels.size:
+        raise ValueError(f"accuracy takes as many predictions as labels, not {predictions.shape} and {labels.shape}")
+    return float(np.mean(predictions == labels))
+
+
+def _normalize(features):
+    return features * jax.lax.rsqrt(jnp.maximum(jnp.sum(features**2, -1, keepdims=True), 1e-12))
+
+
+@functools.partial(jax.jit, static_argnames="block")
+def _bank(features, labels, *, block):
+    """Pads to whole blocks: (blocks, block, D) normalised features, (blocks, block) labels and validity."""
+    padding = -len(features) % block
+    valid = jnp.arange(len(features) + padding) < len(features)
+    features = jnp.pad(_normalize(features), ((0, padding), (0, 0)))
+    split = functools.partial(jnp.split, indices_or_sections=len(valid) // block)
+    return jnp.stack(split(features)), jnp.stack(split(jnp.pad(labels, (0, padding)))), jnp.stack(split(valid))
+
+
+@functools.partial(jax.jit, static_argnames=("k", "num_classes"))
+def _votes(bank, labels, valid, test, temperature, *, k, num_classes):
+    test = _normalize(test)
+
+    def merge(nearest, block):
+        """Keeps the k best of those so far and one block; on ties the earlier, as top_k prefers the lower index."""
+        features, labels, valid = block
+        scores = jnp.einsum("md,nd->mn", test, features, precision="highest")
+        scores, index = jax.lax.top_k(jnp.where(valid, scores, -jnp.inf), min(k, len(labels)))
+        scores = jnp.concatenate([nearest[0], scores], 1)
+        classes = jnp.concatenate([nearest[1], labels[index]], 1)
+        scores, index = jax.lax.top_k(scores, k)
+        return (scores, jnp.take_along_axis(classes, index, 1)), None
+
+    nothing = jnp.full((len(test), k), -jnp.inf), jnp.zeros((len(test), k), jnp.int32)
+    (scores, classes), _ = jax.lax.scan(merge, nothing, (bank, labels, valid))
+    weights = jnp.exp((scores - scores[:, :1]) / temperature)
+
+    def add(total, vote):  # one neighbour at a time: the same sum on every run, and no (M, k, C) array
+        weight, label = vote
+        return total + weight[:, None] * (label[:, None] == jnp.arange(num_classes)[None]), None
+
+    total, _ = jax.lax.scan(add, jnp.zeros((len(test), num_classes)), (weights.T, classes.T))
+    return total
