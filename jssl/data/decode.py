@@ -76,4 +76,5 @@ def parallel_map(function: Callable, items: Iterable, threads: int | None = None
     size = max(1, min(256, len(items) // threads))
     chunks = [items[start : start + size] for start in range(0, len(items), size)]
     with ThreadPoolExecutor(threads) as pool:
-        return [value for chunk in pool.map(lambda chunk: [function(item) for item in chunk], chunks) for value in chunk]
+        done = pool.map(lambda chunk: [function(item) for item in chunk], chunks)
+        return [value for values in done for value in values]

@@ -1,6 +1,5 @@
 """What every feed shares: where a batch lives and which sizes it can have."""
 
-import jax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -16,7 +15,7 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, P(tuple(name for name in ("data", "fsdp") if name in mesh.axis_names)))
 
 
-def check_batch(global_batch: int, mesh: Mesh, num_examples: int) -> None:
+def check_batch(global_batch: int, mesh: Mesh, num_examples: int, hosts: int = 1) -> None:
     """Raises ValueError unless every device gets the same number of examples and a batch has no example twice."""
     devices = 1
     for name in ("data", "fsdp"):
@@ -27,6 +26,8 @@ def check_batch(global_batch: int, mesh: Mesh, num_examples: int) -> None:
             f"global batch {global_batch} is not divisible by the {devices} devices that share it; use {near} or "
             f"another multiple of {devices}"
         )
+    if global_batch % hosts:
+        raise ValueError(f"global batch {global_batch} is not divisible by {hosts} hosts; use a multiple of {hosts}")
     if global_batch > num_examples:
         raise ValueError(
             f"global batch {global_batch} is larger than the data set of {num_examples} examples; use a smaller batch"

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-__all__ = ["fingerprint", "is_image", "select"]
+__all__ = ["fingerprint", "is_image", "select", "take_evenly"]
 
 _EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 _SPLITS = {"train": "train", "training": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
@@ -26,6 +26,17 @@ def _rank_in_class(labels: np.ndarray) -> np.ndarray:
     rank = np.empty(len(labels), np.int64)
     rank[order] = np.arange(len(labels)) - np.repeat(starts, np.diff(np.r_[starts, len(labels)]))
     return rank
+
+
+def take_evenly(labels: np.ndarray, limit: int) -> np.ndarray:
+    """Positions of the first examples of each class, limit in all, in order.
+
+    >>> take_evenly(np.array([0, 0, 0, 1, 1, 1]), 4)
+    array([0, 1, 3, 4])
+    """
+    if limit < 1:
+        raise ValueError(f"limit is {limit}; use at least 1, or leave it out")
+    return np.sort(np.argsort(_rank_in_class(np.asarray(labels)), kind="stable")[:limit])
 
 
 def select(
@@ -56,8 +67,6 @@ def select(
         raise ValueError(f'split is "{split}"; use "train" or "test"')
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout is {holdout}; use a fraction from 0 to below 1")
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit is {limit}; use at least 1, or leave it out")
     folders = [PurePosixPath(path).parts[:-1] for path in paths]
     split_at = [next((i for i, part in enumerate(parts) if part.lower() in _SPLITS), None) for parts in folders]
     has_splits = all(at is not None for at in split_at)
@@ -87,8 +96,7 @@ def select(
     if not len(chosen):
         raise ValueError(f'no image is left for split "{split}"; add a {split}/ folder or change holdout={holdout}')
     if limit is not None:
-        rank = _rank_in_class(labels[chosen])
-        chosen = np.sort(chosen[np.argsort(rank, kind="stable")[:limit]])
+        chosen = chosen[take_evenly(labels[chosen], limit)]
     return chosen, labels[chosen], class_names or None
 
 

@@ -69,7 +69,7 @@ class ResidentFeed:
 
 
 def _place(index: np.ndarray, sharding: NamedSharding) -> jax.Array:
-    """An explicit transfer (allowed by any transfer guard but the strictest) of the rows of each device of this host."""
+    """An explicit transfer (fine under transfer_guard("disallow")) of each local device's rows."""
     places = sharding.addressable_devices_indices_map(index.shape)
     shards = [jax.device_put(index[rows], device) for device, rows in places.items()]
     return jax.make_array_from_single_device_arrays(index.shape, sharding, shards)

@@ -2,6 +2,7 @@
 
 import abc
 import difflib
+import functools
 import hashlib
 import importlib
 
@@ -17,7 +18,7 @@ _KINDS = {
     "synthetic": ("jssl.data.synthetic", "SyntheticSource"),
     "tar": ("jssl.data.tar", "TarSource"),
     "folder": ("jssl.data.folder", "FolderSource"),
-    "idx": ("jssl.data.idx", "open_idx"),
+    "idx": ("jssl.data.idx", "IdxSource"),
     "tfds": ("jssl.data.tfds", "TFDSSource"),
 }
 
@@ -51,11 +52,16 @@ class Source(abc.ABC):
     @property
     def skipped(self) -> int:
         """Unreadable examples met so far that were replaced by others (on_error="skip")."""
-        return len(self.__dict__.setdefault("_replaced", set()))
+        return len(self.replaced)
+
+    @functools.cached_property
+    def replaced(self) -> set[int]:
+        """Their indices."""
+        return set()
 
     def note_replaced(self, index: int) -> None:
         """Counts an unreadable example, once however often it is met."""
-        self.__dict__.setdefault("_replaced", set()).add(int(index))
+        self.replaced.add(int(index))
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """The whole data set decoded: images (N, H, W, 3) uint8, labels (N,) int32.
@@ -99,7 +105,8 @@ class ArraySource(Source):
 
     def __init__(self, images, labels=None, *, class_names=None, image_size=None):
         images = np.asarray(images)
-        if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+        shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))
+        if images.dtype != np.uint8 or not shaped:
             raise ValueError(
                 f"images are {images.dtype} {images.shape}; expected uint8 (N, H, W, 3), (N, H, W, 1) or (N, H, W)"
             )
@@ -163,6 +170,14 @@ class EncodedSource(Source):
     def read(self, index: int) -> bytes:
         """The encoded bytes of an example."""
 
+    def record(self, index: int) -> tuple[bytes, int]:
+        """The encoded bytes and the label of an example."""
+        return self.read(index), int(self.labels[index])
+
+    def name(self, index: int) -> str:
+        """What messages call an example."""
+        return self.names[index]
+
     def __len__(self):
         return len(self.names)
 
@@ -171,16 +186,17 @@ class EncodedSource(Source):
         for offset in range(len(self)):
             at = (index + offset) % len(self)  # the neighbour: deterministic and mostly of the same class
             try:
-                image = decode_image(self.read(at), self.image_size)
+                encoded, label = self.record(at)
+                image = decode_image(encoded, self.image_size)
             except (ValueError, OSError) as error:
                 if self.on_error == "raise":
                     raise ValueError(
-                        f'cannot read {self.names[at]}: {error}; repair or remove it, or use on_error="skip"'
+                        f'cannot read {self.name(at)}: {error}; repair or remove it, or use on_error="skip"'
                     ) from error
                 self.note_replaced(at)
                 continue
-            return {"image": image, "label": int(self.labels[at])}
-        raise ValueError(f"none of the {len(self)} images can be read, the first is {self.names[0]}")
+            return {"image": image, "label": label}
+        raise ValueError(f"none of the {len(self)} images can be read; the first is {self.name(0)}")
 
 
 def _value(text: str):

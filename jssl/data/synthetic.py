@@ -1,8 +1,8 @@
 """Images made by code from a seed: a shape to recognise among nuisance that raw pixels cannot see past.
 
-The class is the shape. Position, size, rotation, colours, which of shape and background is brighter, texture and shading
-are drawn independently of it. Every value is a hash of (seed, split, example, column), so an example does not depend on
-how many there are, on the version of numpy or on the order of access.
+The class is the shape. Position, size, rotation, colours, texture, shading and whether the shape or the background is
+brighter are drawn independently of it. Every value is a hash of (seed, split, example, column), so an example does not
+depend on how many there are, on the version of numpy or on the order of access.
 """
 
 import hashlib

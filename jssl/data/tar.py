@@ -81,7 +81,9 @@ def _members(path: str) -> list[tuple[str, bytes | tuple[str, int, int]]]:
             found = []
             for member in archive:
                 if member.isfile() and is_image(member.name):
-                    place = archive.extractfile(member).read() if compressed else (path, member.offset_data, member.size)
+                    place = (path, member.offset_data, member.size)
+                    if compressed:
+                        place = archive.extractfile(member).read()
                     found.append((member.name.removeprefix("./"), place))
                 archive.members = []  # tarfile keeps every header otherwise
             return found

@@ -1,0 +1,64 @@
+"""Images in a folder tree."""
+
+import os
+
+from jssl.data.layout import fingerprint, is_image, select
+from jssl.data.source import EncodedSource
+
+__all__ = ["FolderSource"]
+
+
+class FolderSource(EncodedSource):
+    """An image folder: <class>/<image>, or train/<class>/<image> with test/ or val/ beside it, or images alone.
+
+    Files are sorted by name, so the order is the same on every machine. `jssl.data.layout.select` says how classes and
+    splits come from the names.
+
+    Args:
+      path: the folder.
+      split: "train" or "test".
+      image_size: side of the square to resize to.
+      limit: at most so many examples, evenly from the classes.
+      holdout: part of each class that is "test" where there are no test/ or val/ folders.
+      on_error: "raise" or "skip", see `EncodedSource`.
+
+    Raises:
+      ValueError: if the folder does not exist, cannot be read or holds no images.
+    """
+
+    OPTIONS = {"image_size": int, "limit": int, "holdout": (int, float), "on_error": str}
+
+    def __init__(self, path, split="train", *, image_size=None, limit=None, holdout=0.1, on_error="raise"):
+        root = os.path.expanduser(path)
+        if not os.path.isdir(root):
+            raise ValueError(f"no folder {path}; give the folder that holds the class folders")
+        try:
+            names = list(_walk(root, "", (os.path.realpath(root),)))
+        except OSError as error:
+            raise ValueError(f"cannot list {error.filename}: {error.strerror}; check its permissions") from error
+        if not names:
+            raise ValueError(f"no image in {path}; expected {path}/<class>/<name>.png (or .jpg, .webp, ...)")
+        chosen, labels, class_names = select(names, split, holdout=holdout, limit=limit)
+        self._relative = [names[i] for i in chosen]
+        paths = [os.path.join(root, name) for name in self._relative]
+        super().__init__(paths, labels, class_names, image_size=image_size, on_error=on_error)
+        self.fingerprint = fingerprint(self._relative, self.read, image_size, class_names)
+
+    def read(self, index):
+        """The encoded bytes of an example."""
+        with open(self.names[index], "rb") as file:
+            return file.read()
+
+
+def _walk(root: str, relative: str, parents: tuple[str, ...]):
+    """Relative names of the images below a folder, sorted; a link back to a parent is not followed."""
+    with os.scandir(os.path.join(root, relative)) as entries:
+        entries = sorted(entries, key=lambda entry: entry.name)
+    for entry in entries:
+        name = f"{relative}/{entry.name}" if relative else entry.name
+        if entry.is_dir():
+            real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+            if real not in parents and not entry.name.startswith("."):
+                yield from _walk(root, name, (*parents, os.path.realpath(entry.path)))
+        elif is_image(name):
+            yield name

@@ -1,0 +1,118 @@
+"""TensorFlow Datasets that are prepared as array_record, read without TensorFlow."""
+
+import contextlib
+
+from jssl.data.layout import fingerprint
+from jssl.data.source import EncodedSource
+
+__all__ = ["TFDSSource"]
+
+
+class TFDSSource(EncodedSource):
+    """One split of a prepared TFDS data set; images stay encoded until they are asked for.
+
+    Args:
+      name: "name", "name/config", "name:1.0.0" or the folder of a prepared version, each with ":split" behind it to
+        name the split (sub-splits such as "train[:10%]" too).
+      split: "train" or "test", where name does not say; "test" falls back to "validation", then to held-out "train".
+      data_dir: where prepared data sets are; None is TFDS's own default.
+      image_size: side of the square to resize to.
+      holdout: percentage that is held out, as a fraction, where there is only "train".
+      on_error: "raise" or "skip", see `EncodedSource`.
+
+    Raises:
+      ValueError: if the data set is unknown, not prepared, prepared as TFRecord or has no images.
+    """
+
+    OPTIONS = {"data_dir": str, "image_size": int, "holdout": (int, float), "on_error": str}
+
+    def __init__(self, name, split="train", *, data_dir=None, image_size=None, holdout=0.1, on_error="raise"):
+        import tensorflow_datasets as tfds
+
+        name, wanted = _parse(name)
+        with _explained(name):
+            if name.startswith((".", "/", "~")):
+                builder = tfds.builder_from_directory(name)
+            else:
+                builder = tfds.builder(name, data_dir=data_dir)
+            if not builder.info.splits:
+                raise ValueError(
+                    f"data set {name} is not prepared in {builder.data_dir}; "
+                    f"run `tfds build {name} --file_format=array_record` once (that step needs tensorflow)"
+                )
+            wanted = wanted or _default_split(split, set(builder.info.splits), holdout)
+            features = builder.info.features
+            self._image = _feature(features, tfds.features.Image, "image")
+            self._label = _feature(features, tfds.features.ClassLabel, "label")
+            if self._image is None:
+                raise ValueError(f"data set {name} has no image feature; it has {', '.join(features)}")
+            needed = {self._image} | ({self._label} if self._label else set())
+            decoders = tfds.decode.PartialDecoding(needed, {self._image: tfds.decode.SkipDecoding()})
+            self._data = builder.as_data_source(wanted, decoders=decoders)
+        class_names = tuple(features[self._label].names) if self._label else None
+        self._title = f"{name} {wanted}"
+        super().__init__((), (), class_names, image_size=image_size, on_error=on_error)
+        names = [builder.info.full_name, wanted]
+        self.fingerprint = fingerprint(names, lambda _: self.read(0), len(self), image_size, class_names)
+
+    def __len__(self):
+        return len(self._data)
+
+    def name(self, index):
+        """Data set, split and number."""
+        return f"example {index} of {self._title}"
+
+    def record(self, index):
+        """The encoded bytes and the label of an example."""
+        example = self._data[index]
+        return example[self._image], int(example[self._label]) if self._label else -1
+
+    def read(self, index):
+        """The encoded bytes of an example."""
+        return self.record(index)[0]
+
+
+def _parse(name: str) -> tuple[str, str | None]:
+    """Splits "name:version:split"; a version starts with a digit, a split does not."""
+    name, _, rest = name.partition(":")
+    if rest[:1].isdigit():
+        version, _, rest = rest.partition(":")
+        name = f"{name}:{version}"
+    return name, rest or None
+
+
+def _default_split(split: str, found: set[str], holdout: float) -> str:
+    """The TFDS split that plays the part of "train" or "test"."""
+    percent = round(100 * (1 - holdout))
+    if split == "test":
+        return next((name for name in ("test", "validation") if name in found), f"train[{percent}%:]")
+    return "train" if {"test", "validation"} & found else f"train[:{percent}%]"
+
+
+def _feature(features, kind, preferred: str) -> str | None:
+    """The feature of a kind, the one with the usual name first."""
+    names = [name for name in features if isinstance(features[name], kind)]
+    return preferred if preferred in names else names[0] if names else None
+
+
+@contextlib.contextmanager
+def _explained(name: str):
+    """Turns what TFDS raises without TensorFlow into one line that says what to do."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:
+        cause, seen = error, []
+        while cause is not None:
+            seen.append(cause)
+            cause = cause.__cause__ or cause.__context__
+        if any(isinstance(e, ModuleNotFoundError) and "tensorflow" in str(e) for e in seen) or any(
+            isinstance(e, NotImplementedError) for e in seen
+        ):
+            raise ValueError(
+                f"data set {name} is stored as TFRecord, which only tensorflow reads; prepare it once with tensorflow "
+                f"installed by `tfds build {name} --file_format=array_record`, or use folder: or tar:"
+            ) from error
+        message = " ".join(str(error).split())[:300]
+        raise ValueError(f"cannot open data set {name}: {type(error).__name__}: {message}; check the name") from error
