@@ -11,13 +11,22 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from optax.contrib import MuonDimensionNumbers, scale_by_muon
 
+from jssl.train.groups import (
+    freeze,
+    is_bias_or_norm,
+    is_stacked,
+    map_with_path,
+    scale_groups,
+    scale_layers,
+    scale_updates,
+    vit_layer,
+)
 from jssl.train.schedules import Schedule
 
 __all__ = ["OPTIMIZERS", "freeze", "is_bias_or_norm", "make_optimizer", "scale_groups", "scale_layers", "vit_layer"]
@@ -25,21 +34,21 @@ __all__ = ["OPTIMIZERS", "freeze", "is_bias_or_norm", "make_optimizer", "scale_g
 Rate = float | Schedule
 
 
-def is_bias_or_norm(path: str, leaf: jax.Array) -> bool:
-    """True for biases, norm scales and other vectors, which get neither weight decay nor layer adaptation.
+def _trust_ratio(coefficient: float, adapted: Callable) -> optax.GradientTransformation:
+    """Scales the update u of an adapted parameter p by coefficient ||p|| / ||u||, or 1 where either is zero.
 
-    >>> is_bias_or_norm("encoder/norm/scale", jnp.zeros(3)), is_bias_or_norm("encoder/head/kernel", jnp.zeros((3, 3)))
-    (True, False)
+    ``optax.scale_by_trust_ratio`` takes one norm of a whole stack of layers; this takes one for each layer.
     """
-    # By name too: in a scanned stack of blocks a bias has a leading layer axis.
-    return leaf.ndim <= 1 or path.rsplit("/", 1)[-1] in ("bias", "scale")
 
+    def scale(path, update, param, adapt):
+        if not adapt:
+            return update
+        axes = tuple(range(1, update.ndim)) if is_stacked(path) else None
+        p, u = (jnp.sqrt(jnp.sum(x**2, axes, keepdims=True)) for x in (param, update))
+        ratio = jnp.where((p > 0) & (u > 0), coefficient * p / jnp.where(u > 0, u, 1.0), 1.0)
+        return update * ratio
 
-def _map_with_path(function: Callable, tree):
-    """Maps function(path, leaf); a path reads ``encoder/block0/norm1/scale``."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: function(jax.tree_util.keystr(path, simple=True, separator="/"), leaf), tree
-    )
+    return optax.stateless(lambda updates, params: map_with_path(scale, updates, params, adapted(params)))
 
 
 # --- the optimisers: (learning rate, weight decay transformation, mask of the adapted leaves) -> transformation
@@ -60,7 +69,7 @@ def _adamw(learning_rate, decay, adapted, *, b1: float = 0.9, b2: float = 0.999,
 def _lars(
     learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 1e-3
 ):
-    trust = optax.masked(optax.scale_by_trust_ratio(trust_coefficient=trust_coefficient), adapted)
+    trust = _trust_ratio(trust_coefficient, adapted)
     return optax.chain(decay, trust, _momentum(momentum, nesterov), optax.scale_by_learning_rate(learning_rate))
 
 
@@ -68,7 +77,7 @@ def _lars_simclr(
     learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 1e-3,
     classic_momentum: bool = True,
 ):  # fmt: skip
-    trust = optax.masked(optax.scale_by_trust_ratio(trust_coefficient=trust_coefficient), adapted)
+    trust = _trust_ratio(trust_coefficient, adapted)
     scale = optax.scale_by_learning_rate(learning_rate)
     if classic_momentum:
         return optax.chain(decay, trust, scale, _momentum(momentum, nesterov))
@@ -76,32 +85,35 @@ def _lars_simclr(
 
 
 def _lamb(learning_rate, decay, adapted, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-6):
-    trust = optax.masked(optax.scale_by_trust_ratio(), adapted)
+    trust = _trust_ratio(1.0, adapted)
     return optax.chain(optax.scale_by_adam(b1, b2, eps), decay, trust, optax.scale_by_learning_rate(learning_rate))
 
 
 def _muon(
     learning_rate, decay, adapted, *, momentum: float = 0.95, nesterov: bool = True, b1: float = 0.9, b2: float = 0.95,
-    eps: float = 1e-8, newton_schulz_steps: int = 5, adam: str = r"token|position|embed",
+    eps: float = 1e-8, newton_schulz_steps: int = 5, adam: str = r"token|register|embed",
 ):  # fmt: skip
-    def is_matrix(tree):
-        matrices = _map_with_path(lambda path, leaf: leaf.ndim >= 2 and not re.search(adam, path), tree)
-        return jax.tree.map(lambda matrix, adapt: matrix and adapt, matrices, adapted(tree))
+    def label(tree):
+        return map_with_path(
+            lambda path, leaf, adapt: "muon" if adapt and leaf.ndim >= 2 and not re.search(adam, path) else "adam",
+            tree, adapted(tree),
+        )  # fmt: skip
 
     def dimensions(tree):
         """(in, out) of a dense kernel, (height, width, in, out) of a convolution: the last axis is the output."""
-        return jax.tree.map(lambda leaf: MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1), tree)
+        return map_with_path(
+            lambda path, leaf: MuonDimensionNumbers(tuple(range(is_stacked(path), leaf.ndim - 1)), leaf.ndim - 1), tree
+        )
 
-    orthogonal = optax.chain(
-        scale_by_muon(
-            ns_steps=newton_schulz_steps, beta=momentum, eps=eps, nesterov=nesterov, weight_dimension_numbers=dimensions
-        ),
-        # An update of RMS 0.2, like AdamW's: one learning rate and one weight decay serve both groups.
-        _scale_updates(lambda _, leaf: 0.2 * math.sqrt(max(leaf.shape[-1], math.prod(leaf.shape[:-1])))),
+    def rms(path, leaf):
+        """Brings an orthogonal update to an RMS of 0.2, like AdamW's: one learning rate serves both groups."""
+        return 0.2 * math.sqrt(max(leaf.shape[-1], math.prod(leaf.shape[is_stacked(path) : -1])))
+
+    momentum_rule = scale_by_muon(
+        ns_steps=newton_schulz_steps, beta=momentum, eps=eps, nesterov=nesterov, weight_dimension_numbers=dimensions
     )
     rule = optax.partition(
-        {"muon": orthogonal, "adam": optax.scale_by_adam(b1, b2, eps)},
-        lambda tree: jax.tree.map(lambda matrix: "muon" if matrix else "adam", is_matrix(tree)),
+        {"muon": optax.chain(momentum_rule, scale_updates(rms)), "adam": optax.scale_by_adam(b1, b2, eps)}, label
     )
     return optax.chain(rule, decay, optax.scale_by_learning_rate(learning_rate))
 
@@ -126,7 +138,7 @@ def make_optimizer(
     num_layers: int | None = None,
     layer_of: Callable[[str, int], int] | None = None,
     groups: Mapping[str, float] | None = None,
-    exclude: Callable[[str, jax.Array], bool] = is_bias_or_norm,
+    exclude: str | Callable[[str, jax.Array], bool] = is_bias_or_norm,
     **options,
 ) -> optax.GradientTransformation:
     """Builds an optimiser by name.
@@ -150,7 +162,8 @@ def make_optimizer(
       num_layers: blocks of the encoder; needed with ``layer_decay``.
       layer_of: (path, num_layers) -> layer id in [0, num_layers + 1]; ``vit_layer`` by default.
       groups: regex -> factor on the learning rate of the parameters whose path it finds.
-      exclude: (path, leaf) -> True where neither weight decay nor layer adaptation (LARS, LAMB) is wanted.
+      exclude: (path, leaf) -> True where neither weight decay nor layer adaptation (LARS, LAMB, Muon) is wanted; or a
+        regex of paths to exclude beside biases and norms, such as ``"token|pos_embed"``.
       **options: of the optimiser: ``momentum``, ``nesterov``, ``trust_coefficient``, ``b1``, ``b2``, ``eps``...
 
     Returns:
@@ -177,8 +190,12 @@ def make_optimizer(
     if layer_decay is not None and num_layers is None:
         raise ValueError("layer_decay needs num_layers, the number of blocks of the encoder")
 
+    if isinstance(exclude, str):
+        pattern = exclude
+        exclude = lambda path, leaf: is_bias_or_norm(path, leaf) or bool(re.search(pattern, path))  # noqa: E731
+
     def adapted(tree):
-        return _map_with_path(lambda path, leaf: not exclude(path, leaf), tree)
+        return map_with_path(lambda path, leaf: not exclude(path, leaf), tree)
 
     # A constant zero costs nothing; with a schedule optax counts the steps.
     decay = optax.add_decayed_weights(weight_decay, mask=adapted) if weight_decay != 0.0 else optax.identity()
@@ -204,83 +221,3 @@ def _allow_promotion(tx: optax.GradientTransformation) -> optax.GradientTransfor
 def _nearest(word, known) -> str:
     found = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {found[0]!r}?" if found else f"; there are {', '.join(known)}"
-
-
-# --- constant factors and freezing, by path
-
-
-def vit_layer(path: str, num_layers: int) -> int:
-    """Layer of a ViT parameter: 0 for the embeddings, i + 1 for ``block<i>``, num_layers + 1 for what follows.
-
-    >>> vit_layer("encoder/block3/norm1/scale", 12), vit_layer("encoder/norm/scale", 12)
-    (4, 13)
-    """
-    block = re.search(r"(?:^|/)block(\d+)(?:/|$)", path)
-    if block:
-        return int(block.group(1)) + 1
-    return 0 if re.search(r"token|pos|patch|register|embed", path) else num_layers + 1
-
-
-def _scale_updates(factor: Callable[[str, jax.Array], float]) -> optax.GradientTransformation:
-    """Stateless: multiplies each update by factor(path, leaf)."""
-    return optax.stateless(lambda updates, params: _map_with_path(lambda path, u: u * factor(path, u), updates))
-
-
-def scale_layers(
-    decay: float, num_layers: int, layer_of: Callable[[str, int], int] = vit_layer
-) -> optax.GradientTransformation:
-    """Multiplies the update of layer l by decay^(num_layers + 1 - l): layer-wise learning-rate decay of fine-tuning.
-
-    References: Clark et al. 2020, arXiv:2003.10555; used so by BEiT and MAE.
-    """
-    return _scale_updates(lambda path, _: decay ** (num_layers + 1 - layer_of(path, num_layers)))
-
-
-def scale_groups(groups: Mapping[str, float]) -> optax.GradientTransformation:
-    """Multiplies the update of each parameter by the factor of every regex that its path contains."""
-
-    def factor(path, _):
-        product = 1.0
-        for pattern, value in groups.items():
-            product *= value if re.search(pattern, path) else 1.0
-        return product
-
-    return _scale_updates(factor)
-
-
-class FreezeState(NamedTuple):
-    """Updates seen so far."""
-
-    count: jax.Array
-
-
-def freeze(which: str | Callable[[str], bool], until_step: int) -> optax.GradientTransformation:
-    """Zero updates for a part of the parameters during the first ``until_step`` updates; chain it last.
-
-    Moments go on collecting gradients meanwhile. DINO instead hides the gradient of its last layer from the optimiser,
-    so that its moments start at the release; with Adam's shared step count that would make the first updates too large.
-
-    Args:
-      which: a regex searched in the parameter path, or path -> bool.
-      until_step: the number of updates to suppress.
-
-    Returns:
-      An optax gradient transformation.
-
-    >>> tx = optax.chain(optax.sgd(1.0), freeze("head/last", 1))
-    >>> params = {"head": {"last": jnp.ones(1)}}
-    >>> updates, state = tx.update(params, tx.init(params))
-    >>> float(updates["head"]["last"][0]), float(tx.update(params, state)[0]["head"]["last"][0])
-    (0.0, -1.0)
-    """
-    frozen = (lambda path: bool(re.search(which, path))) if isinstance(which, str) else which
-
-    def update(updates, state, params=None):
-        del params
-        release = state.count >= until_step
-        updates = _map_with_path(
-            lambda path, u: jnp.where(release, u, jnp.zeros_like(u)) if frozen(path) else u, updates
-        )
-        return updates, FreezeState(optax.safe_increment(state.count))
-
-    return optax.GradientTransformation(lambda params: FreezeState(jnp.zeros((), jnp.int32)), update)

@@ -1,0 +1,141 @@
+"""Parameters by path: what is a bias, which layer it is in, and updates scaled or withheld accordingly.
+
+A path reads ``encoder/block_0/norm1/scale``. A scanned encoder keeps its blocks in one leaf with a leading layer axis,
+``encoder/blocks/norm1/scale``; everything here treats each layer of it as if it stood alone.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+__all__ = [
+    "freeze",
+    "is_bias_or_norm",
+    "is_stacked",
+    "map_with_path",
+    "scale_groups",
+    "scale_layers",
+    "scale_updates",
+    "vit_layer",
+]
+
+
+def is_bias_or_norm(path: str, leaf: jax.Array) -> bool:
+    """True for biases, norm scales and other vectors, which get neither weight decay nor layer adaptation.
+
+    >>> is_bias_or_norm("norm/scale", jnp.zeros(3)), is_bias_or_norm("encoder/blocks/norm1/scale", jnp.zeros((12, 3)))
+    (True, True)
+    >>> is_bias_or_norm("head/kernel", jnp.zeros((3, 3)))
+    False
+    """
+    return leaf.ndim - is_stacked(path) <= 1
+
+
+def is_stacked(path: str) -> bool:
+    """Whether the first axis counts the layers of a scanned encoder: each is then treated as if it stood alone."""
+    return bool(re.search(r"(?:^|/)blocks/", path))
+
+
+def map_with_path(function: Callable, *trees):
+    """Maps function(path, leaf, ...); a path reads ``encoder/block_0/norm1/scale``."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, *leaves: function(jax.tree_util.keystr(path, simple=True, separator="/"), *leaves), *trees
+    )
+
+
+def vit_layer(path: str, num_layers: int) -> int:
+    """Layer of a ViT parameter: 0 for the embeddings, i + 1 for ``block_<i>``, num_layers + 1 for what follows.
+
+    >>> [vit_layer(path, 12) for path in ("encoder/pos_embed", "encoder/encoder/block_3/norm1/scale", "head/kernel")]
+    [0, 4, 13]
+    """
+    block = re.search(r"(?:^|/)block_(\d+)/", path)
+    if block:
+        return int(block.group(1)) + 1
+    embedding = r"(?:^|/)(?:class_token|mask_token|registers|pos_embed|patch_embed)(?:/|$)"
+    return 0 if re.search(embedding, path) else num_layers + 1
+
+
+def scale_updates(factor: Callable) -> optax.GradientTransformation:
+    """Stateless: multiplies each update by factor(path, leaf)."""
+    return optax.stateless(lambda updates, params: map_with_path(lambda path, u: u * factor(path, u), updates))
+
+
+def scale_layers(
+    decay: float, num_layers: int, layer_of: Callable[[str, int], int] = vit_layer
+) -> optax.GradientTransformation:
+    """Multiplies the update of layer l by decay^(num_layers + 1 - l): layer-wise learning-rate decay of fine-tuning.
+
+    Args:
+      decay: factor from one layer to the one below.
+      num_layers: blocks of the encoder.
+      layer_of: (path, num_layers) -> layer id.
+
+    Returns:
+      A stateless optax gradient transformation.
+
+    References: Clark et al. 2020, arXiv:2003.10555; BEiT and MAE fine-tune so.
+    """
+
+    def factor(path, leaf):
+        if not is_stacked(path):
+            return decay ** (num_layers + 1 - layer_of(path, num_layers))
+        paths = [re.sub(r"(^|/)blocks/", rf"\g<1>block_{i}/", path) for i in range(len(leaf))]
+        factors = jnp.array([decay ** (num_layers + 1 - layer_of(path, num_layers)) for path in paths], leaf.dtype)
+        return factors.reshape(-1, *[1] * (leaf.ndim - 1))
+
+    return scale_updates(factor)
+
+
+def scale_groups(groups: Mapping[str, float]) -> optax.GradientTransformation:
+    """Multiplies the update of each parameter by the factor of every regex that its path contains."""
+
+    def factor(path, _):
+        product = 1.0
+        for pattern, value in groups.items():
+            product *= value if re.search(pattern, path) else 1.0
+        return product
+
+    return scale_updates(factor)
+
+
+class FreezeState(NamedTuple):
+    """Updates seen so far."""
+
+    count: jax.Array
+
+
+def freeze(which: str | Callable[[str], bool], until_step: int) -> optax.GradientTransformation:
+    """Zero updates for a part of the parameters during the first ``until_step`` updates; chain it last.
+
+    Moments go on collecting gradients meanwhile. DINO instead hides the gradient of its last layer from the optimiser,
+    so that its moments start at the release; with Adam's shared step count that would make the first updates too large.
+
+    Args:
+      which: a regex searched in the parameter path, or path -> bool.
+      until_step: the number of updates to suppress.
+
+    Returns:
+      An optax gradient transformation.
+
+    >>> tx = optax.chain(optax.sgd(1.0), freeze("head/last", 1))
+    >>> params = {"head": {"last": jnp.ones(1)}}
+    >>> updates, state = tx.update(params, tx.init(params))
+    >>> float(updates["head"]["last"][0]), float(tx.update(params, state)[0]["head"]["last"][0])
+    (0.0, -1.0)
+    """
+    frozen = (lambda path: bool(re.search(which, path))) if isinstance(which, str) else which
+
+    def update(updates, state, params=None):
+        del params
+        release = state.count >= until_step
+        updates = map_with_path(
+            lambda path, u: jnp.where(release, u, jnp.zeros_like(u)) if frozen(path) else u, updates
+        )
+        return updates, FreezeState(optax.safe_increment(state.count))
+
+    return optax.GradientTransformation(lambda params: FreezeState(jnp.zeros((), jnp.int32)), update)
