@@ -70,7 +70,8 @@ def dino_loss(
     # A loop over the (two) teacher crops: one softmax is alive at a time and no (T, S, B, K) array ever is.
     for t, logits in enumerate(teacher):
         target = jax.nn.softmax((logits - center[None, :]) / teacher_temperature, axis=-1)
-        others = sum(log_p[s] for s in range(crops) if s != t)
+        # A mask and not slices: the gradient of slices is one padded (S, B, K) array per pair.
+        others = jnp.sum(jnp.where(jnp.arange(crops)[:, None, None] != t, log_p, 0.0), axis=0)
         total = total - jnp.mean(jnp.sum(target * others, axis=-1))
     pairs = len(teacher) * (crops - 1)
     return collectives.mean(total / pairs, axis_name)

@@ -42,4 +42,4 @@ def enqueue(
         raise ValueError(f"enqueue: a global batch of {len(keys)} keys does not fit a queue of {len(queue)} rows")
     pointer = jnp.asarray(pointer)
     rows = (pointer + jnp.arange(len(keys), dtype=pointer.dtype)) % len(queue)
-    return queue.at[rows].set(keys.astype(queue.dtype)), (pointer + len(keys)) % len(queue)
+    return jnp.asarray(queue).at[rows].set(keys.astype(queue.dtype)), (pointer + len(keys)) % len(queue)

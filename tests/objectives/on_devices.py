@@ -1,0 +1,57 @@
+"""Runs an objective on N of the forced CPU devices, the way the training step does."""
+
+import jax
+import numpy as np
+
+P = jax.P
+
+
+def mesh_of(devices: int):
+    """A mesh and the batch axes: one axis for two devices, (data, fsdp) from four on, so that tuples are met too."""
+    auto = jax.sharding.AxisType.Auto
+    if devices < 4:
+        return jax.make_mesh((devices,), ("data",), axis_types=(auto,), devices=jax.devices()[:devices]), "data"
+    mesh = jax.make_mesh((devices // 2, 2), ("data", "fsdp"), axis_types=(auto, auto), devices=jax.devices()[:devices])
+    return mesh, ("data", "fsdp")
+
+
+def specs_of(batch_axes, axis_name):
+    """One PartitionSpec per array: split over its batch axis, or replicated where that is None."""
+    return tuple(P() if axis is None else P(*[None] * axis, axis_name) for axis in batch_axes)
+
+
+def call(function, devices, arrays, batch_axes, out_batch_axis=None):
+    """function(*arrays, axis_name=...) in shard_map; the result is split over out_batch_axis, or equal everywhere."""
+    mesh, axis_name = mesh_of(devices)
+    mapped = jax.shard_map(
+        lambda *local: function(*local, axis_name=axis_name),
+        mesh=mesh,
+        in_specs=specs_of(batch_axes, axis_name),
+        out_specs=jax.tree.map(
+            lambda axis: specs_of((axis,), axis_name)[0], out_batch_axis, is_leaf=lambda axis: axis is None
+        ),
+        check_vma=True,
+    )
+    return jax.tree.map(np.asarray, jax.jit(mapped)(*arrays))
+
+
+def value_and_grad(function, devices, arrays, batch_axes, argnums):
+    """Loss and gradients taken inside shard_map; out_specs P() makes JAX prove that the loss is equal everywhere."""
+    mesh, axis_name = mesh_of(devices)
+    specs = specs_of(batch_axes, axis_name)
+    mapped = jax.shard_map(
+        jax.value_and_grad(lambda *local: function(*local, axis_name=axis_name), argnums),
+        mesh=mesh,
+        in_specs=specs,
+        out_specs=(P(), tuple(specs[i] for i in argnums)),
+        check_vma=True,
+    )
+    return jax.tree.map(np.asarray, jax.jit(mapped)(*arrays))
+
+
+def assert_rounded_grad(value, reference, tolerance):
+    """The golden tolerance plus the half step by which storing the gradient itself in bfloat16 rounds each entry."""
+    assert value.dtype == jax.numpy.bfloat16
+    value, reference = np.asarray(value, np.float64), np.asarray(reference, np.float64)
+    bound = tolerance["grad_atol"] + tolerance["grad_max_rel"] * np.abs(reference).max() + 2.0**-8 * np.abs(reference)
+    assert np.all(np.abs(value - reference) <= bound)

@@ -1,0 +1,99 @@
+"""NT-Xent against the authors' code, on devices, and in chunks."""
+
+import functools
+
+import golden
+import jax
+import ml_dtypes
+import numpy as np
+import on_devices
+import pytest
+
+from jssl.objectives import nt_xent
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("chunk_size", [None, 1, 3, 8, 1000])
+@pytest.mark.parametrize("name", golden.cases("simclr_ntxent"))
+def test_matches_simclr(name, chunk_size):
+    case = golden.load("simclr_ntxent", name)
+    batch = case.hyper["B"]
+
+    def reference_convention(hidden):
+        loss = nt_xent(
+            hidden[:batch],
+            hidden[batch:],
+            temperature=case.hyper["temperature"],
+            normalize=case.hyper["hidden_norm"],
+            chunk_size=chunk_size,
+        )
+        return 2.0 * loss
+
+    loss, grad = jax.value_and_grad(reference_convention)(case.inputs["hidden"])
+    golden.assert_loss(loss, case.out["loss"], case.tolerance)
+    golden.assert_loss(loss / 2, case.out["loss_mean_2B"], case.tolerance)
+    golden.assert_grad(grad, case.grad["hidden"], case.tolerance)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("chunk_size", [None, 3])
+def test_matches_simclr_in_bfloat16(chunk_size):
+    exact = [
+        name for name in golden.cases("simclr_ntxent") if golden.load("simclr_ntxent", name).hyper["bf16_exact_inputs"]
+    ]
+    assert exact
+    for name in exact:
+        case = golden.load("simclr_ntxent", name)
+        batch, hidden = case.hyper["B"], case.inputs["hidden"].astype(ml_dtypes.bfloat16)
+        function = functools.partial(nt_xent, temperature=case.hyper["temperature"], chunk_size=chunk_size)
+        loss, grads = jax.value_and_grad(function, (0, 1))(hidden[:batch], hidden[batch:])
+        golden.assert_loss(2 * loss, case.out["loss"], case.tolerance)
+        on_devices.assert_rounded_grad(np.concatenate(grads), case.grad["hidden"] / 2, case.tolerance)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("chunk_size", [None, 3])
+@pytest.mark.parametrize("devices", [1, 2, 4, 8])
+@pytest.mark.parametrize("name", golden.cases("sharded_ntxent"))
+def test_negatives_are_global(name, devices, chunk_size):
+    case = golden.load("sharded_ntxent", name)
+    views = [case.inputs[key].reshape(-1, case.hyper["D"]) for key in ("view_a", "view_b")]
+    function = functools.partial(nt_xent, temperature=case.hyper["temperature"], chunk_size=chunk_size)
+    loss, grads = on_devices.value_and_grad(function, devices, views, (0, 0), (0, 1))
+    golden.assert_loss(2 * loss, case.out["loss"], case.tolerance)
+    for key, grad in zip(("view_a", "view_b"), grads):
+        golden.assert_grad(2 * grad, case.grad[key].reshape(grad.shape), case.tolerance)
+
+
+def _temporary_bytes(batch, chunk_size, *, differentiate):
+    function = functools.partial(nt_xent, temperature=0.1, chunk_size=chunk_size)
+    if differentiate:
+        function = jax.grad(function, (0, 1))
+    view = jax.ShapeDtypeStruct((batch, 16), np.float32)
+    return jax.jit(function).lower(view, view).compile().memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.parametrize("differentiate", [False, True], ids=["forward", "gradient"])
+def test_chunks_bound_the_memory(differentiate):
+    matrix = 4 * (2 * 1024) ** 2  # bytes of the similarity matrix of 2 x 1024 anchors
+    whole = _temporary_bytes(1024, None, differentiate=differentiate)
+    chunked = _temporary_bytes(1024, 16, differentiate=differentiate)
+    half = _temporary_bytes(512, 16, differentiate=differentiate)
+    assert whole >= matrix
+    assert chunked < matrix / 10
+    assert chunked < 3 * half  # linear in the batch, not quadratic
+    assert chunked < _temporary_bytes(1024, 256, differentiate=differentiate) / 2  # and chunk_size is what sets it
+
+
+def test_single_example_has_no_negatives():
+    loss, grad = jax.value_and_grad(functools.partial(nt_xent, temperature=0.1))(
+        np.ones((1, 4), np.float32), np.ones((1, 4), np.float32)
+    )
+    assert abs(loss) < 1e-6
+    assert np.abs(grad).max() < 1e-5
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"temperature": 0.1, "chunk_size": 0}])
+def test_hyperparameters_are_checked(wrong):
+    with pytest.raises(ValueError, match="must be above 0"):
+        nt_xent(np.ones((2, 4), np.float32), np.ones((2, 4), np.float32), **wrong)
