@@ -12,20 +12,22 @@ __all__ = ["extract"]
 
 
 def extract(
-    encode_fn: Callable, images, *, variables: tuple = (), batch_size: int = 512, view: Callable | None = None,
+    encode_fn: Callable,
+    *arguments,
+    batch_size: int = 512,
+    view: Callable | None = None,
     sharding: NamedSharding | None = None,
-) -> np.ndarray:  # fmt: skip
-    """Encodes every image, in order.
+) -> np.ndarray:
+    """``encode_fn(*arguments)`` where the last argument, the images, is too large for one call.
 
     The last batch is padded, so there is one compilation for any number of images; a later call with the same
-    ``encode_fn``, ``view`` and shapes has none. Pass weights through ``variables``: closed over, they would be baked
-    into the program and compiled again for every checkpoint.
+    ``encode_fn``, ``view`` and shapes has none. Pass weights as arguments: closed over, they would be baked into the
+    program and compiled again for every checkpoint.
 
     Args:
-      encode_fn: (*variables, images) -> (B, D) features of each image, such as ``method.encode`` with
-        ``variables=(params, extra)``.
-      images: (N, ...) array, or whatever gives an array for a slice; the same on every host.
-      variables: leading arguments of ``encode_fn``.
+      encode_fn: (*variables, images) -> (B, D) features of each image; ``method.encode`` takes (params, extra, images).
+      *arguments: the variables, then the images: (N, ...) or whatever gives an array for a slice, the same on every
+        host.
       batch_size: images at a time, over all devices.
       view: (key, image) -> image, deterministic (``views.eval_view``); applied to each image on the device.
       sharding: how a batch is laid out, e.g. ``jssl.sharding.batch_sharding(mesh)``; None is one device.
@@ -34,13 +36,14 @@ def extract(
       (N, D) float32.
 
     Raises:
-      ValueError: no images, or a batch that the devices do not divide.
+      ValueError: no images, a batch that the devices do not divide, features that are not (B, D).
 
-    >>> extract(lambda scale, x: scale * x.sum((1, 2)), np.ones((3, 2, 2, 1)), variables=(2.0,), batch_size=2)
+    >>> extract(lambda scale, x: scale * x.sum((1, 2)), 2.0, np.ones((3, 2, 2, 1)), batch_size=2)
     array([[8.],
            [8.],
            [8.]], dtype=float32)
     """
+    *variables, images = arguments
     if not len(images):
         raise ValueError("there are no images to encode")
     if sharding is not None and batch_size % sharding.num_devices:
@@ -50,7 +53,7 @@ def extract(
         batch = np.asarray(images[start : start + batch_size])
         padding = [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
         padded = _place(np.pad(batch, padding), sharding)
-        features = _encode(encode_fn, view, sharding, variables, padded)
+        features = _encode(encode_fn, view, sharding, tuple(variables), padded)
         if pending is not None:
             done.append(_fetch(*pending))  # while the device works on this batch
         pending = features, len(batch)

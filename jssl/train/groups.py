@@ -104,38 +104,46 @@ def scale_groups(groups: Mapping[str, float]) -> optax.GradientTransformation:
 
 
 class FreezeState(NamedTuple):
-    """Updates seen so far."""
+    """Updates seen so far, and the state of the wrapped optimiser."""
 
     count: jax.Array
+    inner: optax.OptState
 
 
-def freeze(which: str | Callable[[str], bool], until_step: int) -> optax.GradientTransformation:
-    """Zero updates for a part of the parameters during the first ``until_step`` updates; chain it last.
+def freeze(
+    tx: optax.GradientTransformation, which: str | Callable[[str], bool], *, until_step: int
+) -> optax.GradientTransformation:
+    """Withholds the first ``until_step`` updates from a part of the parameters.
 
     Moments go on collecting gradients meanwhile. DINO instead hides the gradient of its last layer from the optimiser,
     so that its moments start at the release; with Adam's shared step count that would make the first updates too large.
 
     Args:
+      tx: the optimiser.
       which: a regex searched in the parameter path, or path -> bool.
-      until_step: the number of updates to suppress.
+      until_step: how many updates to withhold.
 
     Returns:
       An optax gradient transformation.
 
-    >>> tx = optax.chain(optax.sgd(1.0), freeze("head/last", 1))
+    >>> tx = freeze(optax.sgd(1.0), "head/last", until_step=1)
     >>> params = {"head": {"last": jnp.ones(1)}}
     >>> updates, state = tx.update(params, tx.init(params))
     >>> float(updates["head"]["last"][0]), float(tx.update(params, state)[0]["head"]["last"][0])
     (0.0, -1.0)
     """
-    frozen = (lambda path: bool(re.search(which, path))) if isinstance(which, str) else which
+    frozen = (lambda path: re.search(which, path) is not None) if isinstance(which, str) else which
+
+    def init(params):
+        return FreezeState(jnp.zeros((), jnp.int32), tx.init(params))
 
     def update(updates, state, params=None):
-        del params
-        release = state.count >= until_step
-        updates = map_with_path(
-            lambda path, u: jnp.where(release, u, jnp.zeros_like(u)) if frozen(path) else u, updates
-        )
-        return updates, FreezeState(optax.safe_increment(state.count))
+        updates, inner = tx.update(updates, state.inner, params)
+        withheld = state.count < until_step
 
-    return optax.GradientTransformation(lambda params: FreezeState(jnp.zeros((), jnp.int32)), update)
+        def hold(path, u):
+            return jnp.where(withheld, jnp.zeros_like(u), u) if frozen(path) else u
+
+        return map_with_path(hold, updates), FreezeState(optax.safe_increment(state.count), inner)
+
+    return optax.GradientTransformation(init, update)
