@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jssl.objectives import l2_normalize
+
 __all__ = ["alignment", "alpha_req", "feature_std", "lidar", "mean_cosine", "rankme", "summary", "uniformity"]
 
 
@@ -19,8 +21,7 @@ def _float(features):
 
 
 def _normalize(features):
-    features = _float(features)
-    return features * jax.lax.rsqrt(jnp.maximum(jnp.sum(features**2, -1, keepdims=True), 1e-12))
+    return l2_normalize(_float(features))
 
 
 def feature_std(features) -> jax.Array:

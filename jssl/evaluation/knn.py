@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jssl.evaluation._checks import labelled
+from jssl.objectives import l2_normalize
+
 __all__ = ["accuracy", "predict", "votes"]
 
 TRAIN_BLOCK = 65536
@@ -42,21 +45,16 @@ def votes(
     References: Wu et al. 2018, arXiv:1805.01978. DINO (Caron et al. 2021, arXiv:2104.14294) sums exp(s / temperature),
     which is exp(s_1 / temperature) times these votes.
     """
-    train, test = np.asarray(train_features), np.asarray(test_features)
-    labels = np.asarray(train_labels)
-    if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1] or labels.shape != train.shape[:1]:
-        raise ValueError(
-            f"k-NN takes (N, D) training features, (N,) labels and (M, D) test features, "
-            f"not {train.shape}, {labels.shape} and {test.shape}"
-        )
-    if not len(train) or labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(f"k-NN needs training labels in [0, {num_classes}); leave unlabelled examples out")
+    train, labels = labelled("k-NN", train_features, train_labels, num_classes)
+    test = np.asarray(test_features)
+    if test.ndim != 2 or test.shape[1] != train.shape[1]:
+        raise ValueError(f"test features {test.shape} do not fit training features {train.shape}")
     if not len(test):
         return np.zeros((0, num_classes), np.float32)
 
     k = min(k, len(train))
     block_size = min(block_size, len(test))
-    bank = _bank(jnp.asarray(train, jnp.float32), jnp.asarray(labels, jnp.int32), block=min(TRAIN_BLOCK, len(train)))
+    bank = _bank(train, labels, block=min(TRAIN_BLOCK, len(train)))
     blocks = []
     for start in range(0, len(test), block_size):
         rows = test[start : start + block_size]
@@ -94,23 +92,19 @@ def accuracy(predictions, labels) -> float:
     return float(np.mean(predictions == labels))
 
 
-def _normalize(features):
-    return features * jax.lax.rsqrt(jnp.maximum(jnp.sum(features**2, -1, keepdims=True), 1e-12))
-
-
 @functools.partial(jax.jit, static_argnames="block")
 def _bank(features, labels, *, block):
     """Pads to whole blocks: (blocks, block, D) normalised features, (blocks, block) labels and validity."""
     padding = -len(features) % block
     valid = jnp.arange(len(features) + padding) < len(features)
-    features = jnp.pad(_normalize(features), ((0, padding), (0, 0)))
+    features = jnp.pad(l2_normalize(features), ((0, padding), (0, 0)))
     split = functools.partial(jnp.split, indices_or_sections=len(valid) // block)
     return jnp.stack(split(features)), jnp.stack(split(jnp.pad(labels, (0, padding)))), jnp.stack(split(valid))
 
 
 @functools.partial(jax.jit, static_argnames=("k", "num_classes"))
 def _votes(bank, labels, valid, test, temperature, *, k, num_classes):
-    test = _normalize(test)
+    test = l2_normalize(test)
 
     def merge(nearest, block):
         """Keeps the k best of those so far and one block; on ties the earlier, as top_k prefers the lower index."""
