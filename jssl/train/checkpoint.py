@@ -1,0 +1,387 @@
+"""Checkpoints that are asynchronous, atomic, and checked bit by bit when they are read.
+
+One folder per step, written by Orbax under a temporary name and renamed when it is whole. The arrays are stored under
+flat names; the record beside them (``train/record.py``) holds a fingerprint of each. Orbax returns a flipped bit of an
+array file as if it were data; the fingerprints catch it.
+
+Orbax's v1 free functions are used, neither v0 ``CheckpointManager`` nor the v1 class on top of it: these believe the
+folder's name, skip a save while another is in flight, and refuse to write a step again that turned out to be broken.
+After a failed write, v0 also prints the tracebacks of its own threads past every log filter.
+"""
+
+import logging
+import math
+import os
+import re
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+from orbax.checkpoint import v1 as ocp
+
+from jssl.train import record as records
+from jssl.train.fingerprint import fingerprints
+from jssl.train.record import config_difference, named_leaves, one_line, some
+
+__all__ = ["Checkpointer", "config_difference"]
+
+logger = logging.getLogger(__name__)
+
+_LEFTOVER = re.compile(r"\d+\.(orbax-checkpoint-tmp|deleted)")
+
+
+class Checkpointer:
+    """Saves and restores one run's state in a folder.
+
+    Args:
+      folder: where the checkpoints lie, one folder per step; made at the first save. Reading never changes it.
+      every: ``save`` writes at multiples of this step count, and whenever forced.
+      keep: how many of the newest checkpoints stay.
+      keep_every: multiples of this step count stay for good.
+      best: name of a metric given to ``save``; the checkpoint with its highest value stays too (the newest of equals).
+
+    Raises:
+      ValueError: a count below 1, or ``folder`` is a file.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, tempfile
+      >>> state = {"weight": jnp.arange(4.0), "key": jax.random.key(0)}
+      >>> with tempfile.TemporaryDirectory() as folder, Checkpointer(folder, every=10) as checkpoints:
+      ...     saved = checkpoints.save(10, state, {"config": {"seed": 0}})
+      ...     restored, meta, step = checkpoints.restore(jax.eval_shape(lambda: state))
+      >>> saved, step, meta["config"], restored["weight"].tolist()
+      (True, 10, {'seed': 0}, [0.0, 1.0, 2.0, 3.0])
+    """
+
+    def __init__(self, folder, *, every: int, keep: int = 2, keep_every: int | None = None, best: str | None = None):
+        for name, count in (("every", every), ("keep", keep), ("keep_every", keep_every)):
+            if count is not None and count < 1:
+                raise ValueError(f"checkpoint: {name}={count} must be at least 1")
+        self.folder = epath.Path(folder if "://" in str(folder) else os.path.abspath(folder))
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"checkpoint: {self.folder} is a file; name a folder")
+        self.every, self.keep, self.keep_every, self.best = every, keep, keep_every, best
+        self._pending = None  # (step, the step before it, Orbax response) of the save in flight
+        self._current: int | None = None  # the step this run stands on: saved or restored last
+        self._given_up: set[int] = set()  # newer than the restored one: broken, or of a history that was left
+        self._swept = False
+        self._metrics: dict[int, dict] = {}
+        self._context = ocp.Context()
+        # Made in the background, a folder that cannot be made, or a crash meanwhile, leaves threads waiting 20 minutes.
+        self._context.async_options.create_directories_asynchronously = False
+        _quiet_orbax()
+
+    def save(self, step: int, state: Any, meta: dict, metrics: dict | None = None, force: bool = False) -> bool:
+        """Starts to write a checkpoint if ``step`` is a multiple of ``every``; on return the state may be donated.
+
+        A save that is still in flight is waited for, and its error, if any, is raised here.
+
+        Args:
+          step: the step that the state stands on.
+          state: any tree of jax.Arrays, typed PRNG keys included.
+          meta: what to keep beside it, JSON: config, data fingerprint. ``versions``, ``metrics``, ``step`` are added.
+          metrics: name -> number; ``best`` is looked up here.
+          force: write at any step.
+
+        Returns:
+          Whether a save was started. The step that this run saved or restored last is not written again.
+
+        Raises:
+          OSError: this save or the one before could not be written: no space, no permission.
+          ValueError: a leaf is no jax.Array, meta is no JSON, or the folder holds later steps that were not restored.
+        """
+        step = int(step)
+        if not (force or step % self.every == 0) or step == self._current:
+            return False
+        self.wait()
+        self._check_order(step)
+        leaves = named_leaves(state)
+        if wrong := [name for name, leaf in leaves.items() if not isinstance(leaf, jax.Array)]:
+            raise ValueError(f"checkpoint: every leaf of the state must be a jax.Array; these are not: {some(wrong)}")
+        data = {name: _key_data(leaf) for name, leaf in leaves.items()}
+        record = records.make(step, leaves, fingerprints(data), meta, metrics)
+        # Orbax refuses arrays without elements; their shape in the record is enough.
+        arrays = {name: array for name, array in data.items() if array.size}
+        try:
+            if jax.process_index() == 0:
+                self._sweep()
+                self._remove(step)
+            with self._context:
+                response = ocp.save_checkpointables_async(self._path(step), {"state": arrays}, custom_metadata=record)
+        except (OSError, ValueError) as error:
+            raise self._write_error(step, error) from error
+        self._pending, self._current = (step, self._current, response), step
+        return True
+
+    def wait(self) -> None:
+        """Waits for the save in flight, then deletes what the keep rules do not keep. OSError if the save failed."""
+        if self._pending is None:
+            return
+        step, before, response = self._pending
+        try:
+            response.result()
+        except Exception as error:  # whatever the storage raised: OSError, ValueError, RuntimeError, a timeout
+            self._pending, self._current, self._swept = None, before, False
+            raise self._write_error(step, error) from error
+        self._pending = None
+        if jax.process_index() == 0:
+            self._prune(step)
+
+    def restore(
+        self, abstract_state: Any, *, step: int | None = None, config: dict | None = None
+    ) -> tuple[Any, dict, int] | None:
+        """Loads the newest checkpoint that is whole, onto the devices that ``abstract_state`` names.
+
+        Every leaf's fingerprint is compared with the one taken before the save. A checkpoint that is not whole is
+        skipped with one logged warning, and the next older one is tried.
+
+        Args:
+          abstract_state: tree of jax.ShapeDtypeStruct with shardings (or of arrays to take the place of); device count
+            and sharding may differ from those of the save.
+          step: this checkpoint and no other. Later ones count as given up: they go when a new one is whole.
+          config: the present config; if the leaves do not fit, its differences from ``meta["config"]`` are named.
+
+        Returns:
+          (state, meta, step), or None if the folder holds no checkpoint.
+
+        Raises:
+          ValueError: the checkpoint is of another model (the leaves are named), ``step`` is missing or broken, or there
+            are checkpoints and none is whole: starting over would delete them, so that is for the user to say.
+        """
+        self.wait()
+        wanted = named_leaves(abstract_state)
+        for name, leaf in wanted.items():
+            _check_layout(name, leaf)
+        steps = self.steps()
+        candidates = steps if step is None else [s for s in steps if s == step]
+        if step is not None and not _agree(bool(candidates)):
+            raise self._no_step(step)
+        broken = {}
+        while (newest := _from_first_process(max(candidates, default=-1))) >= 0:
+            state, meta, reason = self._try(newest, abstract_state, wanted, config)
+            if reason is None:
+                self._current, self._given_up = newest, {s for s in steps if s > newest}
+                return state, meta, newest
+            logger.warning("checkpoint %d in %s is not whole and is skipped: %s", newest, self.folder, reason)
+            broken[newest] = reason
+            candidates = [s for s in candidates if s < newest]
+        if broken:
+            told = "; ".join(f"{s}: {why}" for s, why in broken.items())
+            todo = "restore another step" if step is not None else "delete the folder to start over"
+            raise ValueError(f"checkpoint: nothing whole to restore in {self.folder} ({told}); {todo}")
+        return None
+
+    def steps(self) -> list[int]:
+        """The steps of all finished checkpoints, ascending, whole or not."""
+        if not self.folder.exists():
+            return []
+        return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdecimal() and p.is_dir())
+
+    def latest_step(self) -> int | None:
+        """The newest finished checkpoint, whole or not; None if there is none."""
+        return max(self.steps(), default=None)
+
+    def read_meta(self, step: int) -> dict:
+        """The ``meta`` saved with a step, plus ``versions``, ``metrics``, ``step``. ValueError if it cannot be read."""
+        if step not in self.steps():
+            raise self._no_step(step)
+        try:
+            return self._read_record(step)["meta"]
+        except Exception as error:
+            raise ValueError(f"checkpoint: cannot read the record of {self._path(step)}: {one_line(error)}") from error
+
+    def close(self) -> None:
+        """Waits for the save in flight; raises its error."""
+        self.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        try:
+            self.close()
+        except OSError as late:
+            if error is None:
+                raise
+            logger.warning("%s", late)  # the first error is the one to report
+
+    def _try(self, step: int, abstract_state, wanted: dict, config: dict | None):
+        """(state, meta, None) of a whole checkpoint, else (None, None, why it is not), the same on every process."""
+        record, reason = None, None
+        try:
+            record = self._read_record(step)
+        except Exception as error:
+            reason = f"its record cannot be read: {one_line(error)}"
+        if not _agree(reason is None):
+            return None, None, reason or "another process cannot read its record"
+        if problems := records.mismatch(record["leaves"], wanted):
+            raise self._other_model(step, problems, record["meta"], config)
+        arrays = {}
+        try:
+            arrays = self._load(step, wanted)
+            marks = fingerprints(arrays)
+            if changed := [name for name in wanted if marks[name] != record["leaves"][name]["fingerprint"]]:
+                reason = f"{len(changed)} of {len(wanted)} leaves have changed bits: {some(changed)}"
+        except Exception as error:
+            if _is_out_of_memory(error):
+                raise
+            reason = f"its arrays cannot be read: {one_line(error)}"
+        if not _agree(reason is None):
+            return None, None, reason or "another process cannot read its arrays"
+        leaves = [_wrap_key_data(arrays[name], leaf) for name, leaf in wanted.items()]
+        return jax.tree.unflatten(jax.tree.structure(abstract_state), leaves), record["meta"], None
+
+    def _path(self, step: int):
+        return self.folder / str(step)
+
+    def _read_record(self, step: int) -> dict:
+        return records.check(ocp.checkpointables_metadata(self._path(step)).custom_metadata)
+
+    def _load(self, step: int, wanted: dict) -> dict[str, jax.Array]:
+        abstract = {name: _abstract_data(leaf) for name, leaf in wanted.items()}
+        stored = {name: leaf for name, leaf in abstract.items() if math.prod(leaf.shape)}
+        with self._context:
+            arrays = dict(ocp.load_checkpointables(self._path(step), {"state": stored})["state"])
+        for name in abstract.keys() - stored.keys():
+            arrays[name] = jax.device_put(np.zeros(abstract[name].shape, abstract[name].dtype), abstract[name].sharding)
+        return arrays
+
+    def _check_order(self, step: int) -> None:
+        """A run's history is one line: newer steps in the folder would be restored instead of what is saved now."""
+        # Without a restore, ask the disk: once, before any process writes, so that all processes see the same.
+        newest = max(self.steps(), default=-1) if self._current is None else self._current
+        if step <= newest:
+            raise ValueError(f"checkpoint: {self.folder} already holds step {newest}; restore it or use another folder")
+
+    def _sweep(self) -> None:
+        """Removes what a killed run left half written or half deleted. Only a writer may: a reader can come meanwhile."""
+        if self._swept:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.iterdir():
+            if _LEFTOVER.match(path.name):
+                path.rmtree()
+        self._swept = True
+
+    def _remove(self, step: int) -> None:
+        path = self._path(step)
+        if path.exists():
+            if "://" not in str(path):  # half deleted, it must not look like a checkpoint
+                path = path.rename(self.folder / f"{step}.deleted")
+            path.rmtree()
+
+    def _prune(self, saved: int) -> None:
+        """Applies the keep rules; called when ``saved`` has just become whole."""
+        steps = self.steps()
+        valid = [s for s in steps if s not in self._given_up or s == saved]
+        kept = set(valid[-self.keep :]) | {s for s in valid if self.keep_every and s % self.keep_every == 0}
+        scores = [(score, s) for s in valid if (score := self._score(s)) is not None]
+        kept |= {s for _, s in sorted(scores)[-1:]}
+        for step in set(steps) - kept:
+            if step in self._given_up:
+                logger.warning("checkpoint %d in %s was given up and is deleted", step, self.folder)
+            try:
+                self._remove(step)
+            except OSError as error:  # a file in use on a network disk; the next save tries again
+                logger.warning("checkpoint %d in %s could not be deleted: %s", step, self.folder, one_line(error))
+        self._given_up.clear()
+
+    def _score(self, step: int) -> float | None:
+        if self.best is None:
+            return None
+        if step not in self._metrics:
+            try:
+                self._metrics[step] = self._read_record(step)["meta"]["metrics"]
+            except Exception:  # a broken one has no score
+                self._metrics[step] = {}
+        return self._metrics[step].get(self.best)
+
+    def _no_step(self, step: int) -> ValueError:
+        return ValueError(f"checkpoint: no step {step} in {self.folder}; it holds {some(self.steps()) or 'none'}")
+
+    def _write_error(self, step: int, error: Exception) -> OSError:
+        number = getattr(error, "errno", None)
+        if number is None and (found := re.search(r"os_error_code='(\d+)'", str(error))):
+            number = int(found[1])  # tensorstore tells it only in its text
+        reason = os.strerror(number) if number else one_line(error)
+        told = OSError(
+            f"checkpoint: step {step} could not be written to {self.folder}: {reason}; "
+            "free space there, fix its permissions or use another folder, then start again"
+        )
+        told.errno = number
+        return told
+
+    def _other_model(self, step: int, problems: list[str], meta: dict, config: dict | None) -> ValueError:
+        fields = config_difference(meta.get("config", {}), config) if config else []
+        told = f"; config: {some(fields)}" if fields else ""
+        return ValueError(
+            f"checkpoint: step {step} in {self.folder} is of another model: {some(problems)}{told}; "
+            "use the config it was made with, or another folder"
+        )
+
+
+def _is_key(leaf) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _key_data(leaf: jax.Array) -> jax.Array:
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _abstract_data(leaf) -> jax.ShapeDtypeStruct:
+    data = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)) if _is_key(leaf) else leaf
+    return jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=_sharding(leaf))
+
+
+def _wrap_key_data(array: jax.Array, leaf) -> jax.Array:
+    if not _is_key(leaf):
+        return array
+    impl = []  # key_impl takes arrays and tracers only
+    jax.eval_shape(lambda keys: impl.append(jax.random.key_impl(keys)), jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+    return jax.device_put(jax.random.wrap_key_data(array, impl=impl[0]), _sharding(leaf))
+
+
+def _sharding(leaf):
+    return getattr(leaf, "sharding", None) or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+
+def _check_layout(name: str, leaf) -> None:
+    """A layout that does not fit must not look like a broken checkpoint later."""
+    if not hasattr(leaf, "shape") or not hasattr(leaf, "dtype"):
+        raise ValueError(f"checkpoint: {name} of the abstract state must be a jax.ShapeDtypeStruct, not {leaf!r}")
+    try:
+        _sharding(leaf).shard_shape(tuple(leaf.shape))
+    except ValueError as error:
+        raise ValueError(f"checkpoint: {name} {tuple(leaf.shape)} cannot be laid out: {one_line(error)}") from error
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Memory that runs out says nothing about the file: walking back would restart from ever older steps."""
+    while error is not None:
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _agree(ok: bool) -> bool:
+    """True on every process if it is true on all of them: they must walk back together."""
+    return ok if jax.process_count() == 1 else bool(np.all(multihost_utils.process_allgather(np.asarray(ok))))
+
+
+def _from_first_process(step: int) -> int:
+    return step if jax.process_count() == 1 else int(multihost_utils.broadcast_one_to_all(np.asarray(step, np.int32)))
+
+
+def _quiet_orbax() -> None:
+    """Orbax logs a traceback per thread of a failed save; the one error that matters is raised to the caller."""
+    absl_logger = logging.getLogger("absl")
+    if _is_news not in absl_logger.filters:
+        absl_logger.addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return "_SignalingThread.run() raised an exception" not in str(record.msg)
