@@ -1,0 +1,108 @@
+import io
+
+import numpy as np
+import pytest
+from pictures import encode, picture
+from PIL import Image
+
+from jssl.data.decode import decode_image, parallel_map, resize_image
+
+
+def test_png_is_exact_and_writable():
+    decoded = decode_image(encode(picture(3)))
+    np.testing.assert_array_equal(decoded, picture(3))
+    decoded[0, 0] = 0
+
+
+def save(image, kind="PNG"):
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def test_grey_and_two_colour():
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    np.testing.assert_array_equal(decode_image(encode(grey)), np.repeat(grey[..., None], 3, -1))
+    bits = save(Image.fromarray(grey > 30))
+    np.testing.assert_array_equal(decode_image(bits)[..., 0], np.where(grey > 30, 255, 0))
+
+
+def test_sixteen_bits_keep_the_upper_eight():
+    wide = (np.arange(64, dtype=np.uint16) * 1000).reshape(8, 8)
+    np.testing.assert_array_equal(decode_image(save(Image.fromarray(wide)))[..., 1], wide >> 8)
+
+
+def test_transparency_is_laid_on_white():
+    rgba = np.zeros((4, 4, 4), np.uint8)
+    rgba[:2] = (200, 100, 0, 255)
+    decoded = decode_image(save(Image.fromarray(rgba)))
+    assert (decoded[:2] == (200, 100, 0)).all() and (decoded[2:] == 255).all()
+    grey = np.zeros((4, 4, 2), np.uint8)
+    grey[:2] = (90, 255)
+    decoded = decode_image(save(Image.fromarray(grey)))
+    assert (decoded[:2] == 90).all() and (decoded[2:] == 255).all()
+
+
+def test_palette():
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    assert (decode_image(save(image)) == (10, 20, 30)).all()
+    file = io.BytesIO()
+    image.save(file, "PNG", transparency=1)
+    assert (decode_image(file.getvalue()) == 255).all()
+
+
+def test_cmyk_jpeg():
+    image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
+    decoded = decode_image(save(image, "JPEG"))
+    assert decoded.shape == (8, 8, 3) and (abs(decoded.astype(int) - (255, 0, 0)) < 8).all()
+
+
+def test_resize_keeps_the_aspect_and_the_middle():
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40] = 255  # the central square
+    assert (decode_image(encode(wide), 10)[:, 1:-1] == 255).all()
+    tall = decode_image(encode(wide.transpose(1, 0, 2)), 10)
+    assert tall.shape == (10, 10, 3) and (tall[1:-1] == 255).all()
+
+
+def test_small_images_are_enlarged():
+    assert decode_image(encode(np.full((5, 7, 3), 9, np.uint8)), 16).tolist() == np.full((16, 16, 3), 9).tolist()
+
+
+def test_jpeg_draft_is_close_to_the_full_decode():
+    y, x = np.mgrid[:256, :320]
+    pixels = np.stack([x * 255 // 320, y * 255 // 256, (x + y) * 255 // 576], -1).astype(np.uint8)
+    encoded = encode(pixels, "JPEG", quality=95)
+    full = np.asarray(resize_image(Image.open(io.BytesIO(encoded)), 32)).astype(int)
+    assert abs(decode_image(encoded, 32) - full).max() <= 6
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP"])
+def test_truncated_images_are_errors(kind):
+    encoded = encode(picture(1, 64), kind)
+    for keep in (len(encoded) // 2, 20, 0):
+        with pytest.raises(ValueError, match="not a whole image"):
+            decode_image(encoded[:keep])
+
+
+def test_a_bomb_is_an_error(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match="not a whole image .DecompressionBomb"):
+        decode_image(encode(picture(1, 16)))
+
+
+def test_float_pixels_are_refused():
+    with pytest.raises(ValueError, match="8 or 16 bits"):
+        decode_image(save(Image.fromarray(np.ones((4, 4), np.float32)), "TIFF"))
+
+
+@pytest.mark.parametrize("threads", [1, 3, None])
+@pytest.mark.parametrize("count", [0, 1, 2, 1000])
+def test_parallel_map_keeps_the_order(threads, count):
+    assert parallel_map(lambda x: x * x, range(count), threads) == [x * x for x in range(count)]
+
+
+def test_parallel_map_raises():
+    with pytest.raises(ZeroDivisionError):
+        parallel_map(lambda x: 1 // x, range(10), 2)

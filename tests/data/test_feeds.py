@@ -1,0 +1,296 @@
+import itertools
+import os
+import subprocess
+import sys
+import threading
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+from pictures import encode, picture
+
+from jssl.data import ArraySource, GrainFeed, ResidentFeed, batch_indices, open_source
+
+FEEDS = [ResidentFeed, GrainFeed]
+
+
+def host(batch):
+    return {name: np.asarray(array) for name, array in batch.items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert a[name].dtype == b[name].dtype
+        np.testing.assert_array_equal(np.asarray(a[name]), np.asarray(b[name]))
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_batches_hold_the_examples_of_the_order(kind, source, mesh):
+    feed = kind(source, mesh, seed=5, global_batch=16)
+    images, labels = source.arrays()
+    for step in (0, 3, 1000):  # 3 straddles the end of the first epoch of 50
+        batch = feed.batch(step)
+        index = batch_indices(5, step, 16, 50)
+        np.testing.assert_array_equal(batch["index"], index)
+        np.testing.assert_array_equal(batch["image"], images[index])
+        np.testing.assert_array_equal(batch["label"], labels[index])
+        assert [batch[name].dtype for name in ("image", "label", "index")] == [np.uint8, np.int32, np.int32]
+        for array in batch.values():
+            assert array.sharding.is_equivalent_to(jax.NamedSharding(mesh, P(("data", "fsdp"))), array.ndim)
+            assert {shard.data.shape[0] for shard in array.addressable_shards} == {2}
+
+
+def test_resident_and_grain_agree(source, mesh):
+    resident, grain = (kind(source, mesh, seed=1, global_batch=8) for kind in FEEDS)
+    for step, (a, b) in enumerate(itertools.islice(zip(resident.iterate(2), grain.iterate(2)), 4), 2):
+        assert_same(a, b)
+        assert_same(a, resident.batch(step))
+        assert_same(a, grain.batch(step))
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_a_resumed_run_sees_the_same_batches(kind, source, mesh):
+    whole = [host(batch) for batch in itertools.islice(kind(source, mesh, seed=0, global_batch=8).iterate(), 10)]
+    rest = [host(batch) for batch in itertools.islice(kind(source, mesh, seed=0, global_batch=8).iterate(6), 4)]
+    for a, b in zip(whole[6:], rest, strict=True):
+        assert_same(a, b)
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_devices_do_not_change_the_batch(kind, source):
+    devices = jax.devices()
+    batches = []
+    for shape in ((1, 1), (2, 1), (2, 4), (1, 8)):
+        mesh = jax.make_mesh(shape, ("data", "fsdp"), devices=devices[: shape[0] * shape[1]])
+        batches.append(kind(source, mesh, seed=0, global_batch=16).batch(4))
+    shuffled = jax.sharding.Mesh(np.asarray(devices)[[3, 1, 7, 5, 0, 2, 4, 6]].reshape(4, 2), ("data", "fsdp"))
+    batches.append(kind(source, shuffled, seed=0, global_batch=16).batch(4))
+    for batch in batches[1:]:
+        assert_same(batches[0], batch)
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_batches_pass_the_transfer_guard(kind, source, mesh):
+    feed = kind(source, mesh, seed=0, global_batch=8)
+    use = jax.jit(lambda batch: sum(array.astype("float32").mean() for array in batch.values()))
+    use(feed.batch(0))
+    with jax.transfer_guard("disallow"):
+        for batch in itertools.islice(feed.iterate(1), 3):
+            result = use(batch)
+        use(feed.batch(7))
+    assert np.isfinite(result)
+
+
+def test_resident_sends_indices_only(source, mesh, monkeypatch):
+    feed = ResidentFeed(source, mesh, seed=0, global_batch=8)
+    sent, put = [], jax.device_put
+    monkeypatch.setattr(jax, "device_put", lambda x, *args, **kwargs: sent.append(np.asarray(x)) or put(x, *args, **kwargs))
+    for step in range(3):
+        feed.batch(step)
+    assert sum(x.nbytes for x in sent) == 3 * 8 * 4
+    text = feed._gather.lower(feed._images, feed._labels, feed.batch(0)["index"]).compile().as_text()
+    assert not any(word in text for word in ("all-gather", "all-reduce", "all-to-all", "collective-permute"))
+
+
+def test_resident_compiles_once(source, mesh):
+    feed = ResidentFeed(source, mesh, seed=0, global_batch=8)
+    for batch in itertools.islice(feed.iterate(), 5):
+        jax.block_until_ready(batch)
+    assert feed._gather._cache_size() == 1
+
+
+@pytest.mark.parametrize("hosts", [2, 4, 8])
+def test_any_number_of_hosts_shares_the_same_global_batch(source, mesh, hosts):
+    whole = GrainFeed(source, mesh, seed=3, global_batch=16)
+    parts = [
+        GrainFeed(source, mesh, seed=3, global_batch=16, process_index=i, process_count=hosts) for i in range(hosts)
+    ]
+    for step in (0, 5):
+        slices = [part.host_batch(step) for part in parts]
+        assert {len(part["index"]) for part in slices} == {16 // hosts}
+        assert_same({name: np.concatenate([part[name] for part in slices]) for name in slices[0]}, whole.batch(step))
+
+
+class Counting(ArraySource):
+    """Notes which examples are decoded, and by which threads."""
+
+    def __getitem__(self, index):
+        self.__dict__.setdefault("seen", []).append((index, threading.get_ident()))
+        return super().__getitem__(index)
+
+
+def test_a_host_decodes_its_own_rows_only(mesh):
+    source = Counting(np.stack([picture(i, 8) for i in range(50)]))
+    part = GrainFeed(source, mesh, seed=3, global_batch=16, process_index=1, process_count=4, num_threads=1)
+    batch = part.host_batch(2)
+    assert [index for index, _ in source.seen] == batch["index"].tolist() == batch_indices(3, 2, 16, 50)[4:8].tolist()
+
+
+def test_threads_do_not_change_the_batch(source, mesh):
+    batches = [
+        list(map(host, itertools.islice(GrainFeed(source, mesh, seed=0, global_batch=16, **options).iterate(), 4)))
+        for options in ({"num_threads": 1, "prefetch": 1}, {"num_threads": 4, "prefetch": 3})
+    ]
+    for a, b in zip(*batches, strict=True):
+        assert_same(a, b)
+
+
+def test_prefetch_is_bounded(mesh):
+    source = Counting(np.stack([picture(i, 8) for i in range(50)]))
+    batches = GrainFeed(source, mesh, seed=0, global_batch=8, prefetch=2).iterate()
+    next(batches)
+    threading.Event().wait(0.5)
+    # one handed out, two on the devices, two waiting, one under way
+    assert 8 <= len(source.seen) <= 6 * 8
+    batches.close()
+
+
+def test_grain_resizes(tree, mesh):
+    (tree / "train" / "cat" / "1.png").write_bytes(encode(picture(0, 24)))
+    source = open_source(f"folder:{tree}", "train")
+    with pytest.raises(ValueError, match="images of a batch differ in size.*set image_size="):
+        GrainFeed(source, mesh, seed=0, global_batch=8).batch(0), GrainFeed(source, mesh, seed=0, global_batch=8).batch(1)
+    resized = open_source(f"folder:{tree}?image_size=16", "train")
+    for step in range(2):
+        by_feed = GrainFeed(source, mesh, seed=0, global_batch=8, image_size=16).batch(step)
+        assert_same(by_feed, GrainFeed(resized, mesh, seed=0, global_batch=8).batch(step))
+
+
+@pytest.fixture
+def damaged(tree):
+    """The tree with one PNG cut in half: example 5 of train."""
+    whole = tree / "train" / "cat" / "1.png"
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    return tree
+
+
+def test_corrupt_images_stop_the_feed_with_the_name_of_the_file(damaged, mesh):
+    batches = GrainFeed(open_source(f"folder:{damaged}", "train"), mesh, seed=0, global_batch=8).iterate()
+    with pytest.raises(ValueError, match=r"cannot read .*cat/1\.png"):
+        next(batches), next(batches)
+
+
+def test_corrupt_images_are_replaced_and_counted(damaged, mesh):
+    source = open_source(f"folder:{damaged}?on_error=skip", "train")
+    grain = GrainFeed(source, mesh, seed=0, global_batch=8)
+    resident = ResidentFeed(open_source(f"folder:{damaged}?on_error=skip", "train"), mesh, seed=0, global_batch=8)
+    assert source.skipped == 0
+    for step, batch in zip(range(4), grain.iterate()):
+        assert_same(batch, resident.batch(step))
+    assert source.skipped == 1 and resident.source.skipped == 1
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+@pytest.mark.parametrize(
+    "batch, message",
+    [
+        (12, "global batch 12 is not divisible by the 8 devices that share it; use 16"),
+        (0, "global batch 0 is not divisible"),
+        (56, "global batch 56 is larger than the data set of 50 examples"),
+    ],
+)
+def test_batches_that_do_not_fit(kind, source, mesh, batch, message):
+    with pytest.raises(ValueError, match=message):
+        kind(source, mesh, seed=0, global_batch=batch)
+
+
+def test_grain_options_that_do_not_fit(source, mesh):
+    with pytest.raises(ValueError, match="global batch 16 is not divisible by 3 hosts"):
+        GrainFeed(source, mesh, seed=0, global_batch=16, process_index=0, process_count=3)
+    with pytest.raises(ValueError, match="num_workers=-1"):
+        GrainFeed(source, mesh, seed=0, global_batch=16, num_workers=-1)
+
+
+WORKERS = """
+import sys
+import jax, numpy as np
+from jssl.data import GrainFeed, open_source
+
+if __name__ == "__main__":
+    source = open_source(sys.argv[1], "train")
+    mesh = jax.make_mesh((1, 1), ("data", "fsdp"), devices=jax.devices()[:1])
+    serial = GrainFeed(source, mesh, seed=0, global_batch=4)
+    batches = GrainFeed(source, mesh, seed=0, global_batch=4, num_workers=2, prefetch=1).iterate(3)
+    for step in range(3, 7):
+        batch = next(batches)
+        for name, array in serial.batch(step).items():
+            np.testing.assert_array_equal(batch[name], array)
+    batches.close()
+    fresh = open_source(sys.argv[1], "train")
+    batches = GrainFeed(fresh, mesh, seed=0, global_batch=4, num_workers=1, prefetch=1).iterate()
+    for step in range(6):  # two epochs of 12
+        next(batches)
+    batches.close()
+    print("skipped", fresh.skipped)
+    try:
+        next(GrainFeed(open_source(sys.argv[2], "train"), mesh, seed=0, global_batch=12, num_workers=1).iterate())
+    except ValueError as error:
+        print("error", str(error).splitlines()[0])
+"""
+
+
+@pytest.mark.slow
+def test_worker_processes_give_the_same_batches(damaged, tmp_path):
+    """In a script of its own, as people run it: absl flags unparsed, workers that import the script."""
+    script = tmp_path / "script.py"
+    script.write_text(WORKERS)
+    command = [sys.executable, str(script), f"folder:{damaged}?on_error=skip", f"folder:{damaged}"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": _root()})
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "skipped 1" in run.stdout
+    assert "error cannot read" in run.stdout and "1.png" in run.stdout
+
+
+HOSTS = """
+import sys
+import jax, numpy as np
+from jax.experimental import multihost_utils
+from jssl.data import GrainFeed, ResidentFeed, batch_indices, open_source
+
+number, port = int(sys.argv[1]), sys.argv[2]
+jax.config.update("jax_num_cpu_devices", 2)
+jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=number)
+source = open_source("synthetic:num_examples=40,image_size=8")
+images, labels = source.arrays()
+devices = jax.devices()
+for order in (devices, [devices[i] for i in (2, 0, 1, 3)]):  # hosts need not be in order in a mesh
+    mesh = jax.sharding.Mesh(np.asarray(order).reshape(2, 2), ("data", "fsdp"))
+    feeds = ResidentFeed(source, mesh, seed=1, global_batch=8), GrainFeed(source, mesh, seed=1, global_batch=8)
+    for feed in feeds:
+        for step, batch in zip(range(2, 5), feed.iterate(2)):
+            assert len(batch["image"].addressable_shards) == 2
+            whole = {name: multihost_utils.process_allgather(array, tiled=True) for name, array in batch.items()}
+            index = batch_indices(1, step, 8, 40)
+            np.testing.assert_array_equal(whole["index"], index)
+            np.testing.assert_array_equal(whole["image"], images[index])
+            np.testing.assert_array_equal(whole["label"], labels[index])
+print("agreed")
+"""
+
+
+@pytest.mark.slow
+def test_two_real_processes(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(HOSTS)
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"PYTHONPATH": _root()}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(i), str(port)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    for run in runs:
+        out, _ = run.communicate(timeout=300)
+        assert run.returncode == 0 and "agreed" in out, out[-3000:]
+
+
+def _root():
+    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
