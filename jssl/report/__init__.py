@@ -1,5 +1,5 @@
 """The pictures and the page people look at."""
 
-from jssl.report.grid import draw_views, image_grid, mask_image, save_png
+from jssl.report.grid import image_grid, mask_image, save_png
 
-__all__ = ["draw_views", "image_grid", "mask_image", "save_png"]
+__all__ = ["image_grid", "mask_image", "save_png"]

@@ -76,32 +76,6 @@ def mask_image(image, mask, *, shade: float = 0.15) -> np.ndarray:
     return np.round(np.where(mask[..., None], pixels * shade, pixels)).astype(np.uint8)
 
 
-def draw_views(views: dict, *, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), **options) -> np.ndarray:
-    """Draws a batch of views, one row per example: all images of all entries, in the order of the dict.
-
-    Args:
-        views: arrays of normalised images, (B, H, W, 3) or (B, V, H, W, 3); other entries are ignored.
-        mean: channel means that the views were normalised with.
-        std: channel standard deviations.
-        **options: of ``image_grid``.
-
-    Returns:
-        (H, W, 3) uint8.
-
-    >>> draw_views({"global": np.zeros((2, 3, 8, 8, 3)), "label": np.zeros(2)}, gap=0).shape
-    (16, 24, 3)
-    """
-    batches = []
-    for value in map(np.asarray, views.values()):
-        if value.ndim in (4, 5) and value.shape[-1] == 3:
-            pixels = value * np.asarray(std, np.float32) + np.asarray(mean, np.float32)
-            batches.append(pixels[:, None] if value.ndim == 4 else pixels)
-    if not batches:
-        raise ValueError(f"no images of shape (B, H, W, 3) or (B, V, H, W, 3) among the views {sorted(views)}")
-    rows = [[image for batch in batches for image in batch[i]] for i in range(len(batches[0]))]
-    return image_grid(rows, **options)
-
-
 def save_png(path: str | pathlib.Path, array: np.ndarray) -> None:
     """Writes a (H, W, 3) uint8 array as PNG, making the folder if needed.
 
