@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
 from jssl import objectives
@@ -20,6 +21,11 @@ class Row:
     stopped: tuple[int, ...] = ()  # arrays that must not
     swap: tuple[int, ...] | None = None  # an order of the arrays that leaves the value unchanged: is it symmetric?
     mean_over_examples: bool = True  # the mean of two half batches is the whole: accumulation is exact
+
+    @functools.cached_property
+    def value_and_grads(self):
+        """Jitted loss and gradients of *all* arrays, compiled once for the whole suite."""
+        return jax.jit(jax.value_and_grad(self.function, tuple(range(len(self.batch_axes)))))
 
 
 def _vectors(count, *more):

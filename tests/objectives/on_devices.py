@@ -1,5 +1,7 @@
 """Runs an objective on N of the forced CPU devices, the way the training step does."""
 
+import functools
+
 import jax
 import numpy as np
 
@@ -20,33 +22,29 @@ def specs_of(batch_axes, axis_name):
     return tuple(P() if axis is None else P(*[None] * axis, axis_name) for axis in batch_axes)
 
 
-def call(function, devices, arrays, batch_axes, out_batch_axis=None):
-    """function(*arrays, axis_name=...) in shard_map; the result is split over out_batch_axis, or equal everywhere."""
+def mapped(function, devices, batch_axes, out_batch_axes):
+    """Jitted function(*arrays, axis_name=...) in shard_map.
+
+    Each array and result is split over its batch axis; where that is None, out_specs P() makes JAX prove that the
+    result is equal on all devices.
+    """
     mesh, axis_name = mesh_of(devices)
-    mapped = jax.shard_map(
-        lambda *local: function(*local, axis_name=axis_name),
-        mesh=mesh,
-        in_specs=specs_of(batch_axes, axis_name),
-        out_specs=jax.tree.map(
-            lambda axis: specs_of((axis,), axis_name)[0], out_batch_axis, is_leaf=lambda axis: axis is None
-        ),
-        check_vma=True,
+    out_specs = jax.tree.map(
+        lambda axis: specs_of((axis,), axis_name)[0], out_batch_axes, is_leaf=lambda axis: axis is None
     )
-    return jax.tree.map(np.asarray, jax.jit(mapped)(*arrays))
+    local = functools.partial(function, axis_name=axis_name)
+    return jax.jit(
+        jax.shard_map(local, mesh=mesh, in_specs=specs_of(batch_axes, axis_name), out_specs=out_specs, check_vma=True)
+    )
 
 
 def value_and_grad(function, devices, arrays, batch_axes, argnums):
-    """Loss and gradients taken inside shard_map; out_specs P() makes JAX prove that the loss is equal everywhere."""
-    mesh, axis_name = mesh_of(devices)
-    specs = specs_of(batch_axes, axis_name)
-    mapped = jax.shard_map(
-        jax.value_and_grad(lambda *local: function(*local, axis_name=axis_name), argnums),
-        mesh=mesh,
-        in_specs=specs,
-        out_specs=(P(), tuple(specs[i] for i in argnums)),
-        check_vma=True,
-    )
-    return jax.tree.map(np.asarray, jax.jit(mapped)(*arrays))
+    """Loss and gradients taken inside shard_map."""
+
+    def local(*arrays, axis_name):
+        return jax.value_and_grad(functools.partial(function, axis_name=axis_name), argnums)(*arrays)
+
+    return mapped(local, devices, batch_axes, (None, tuple(batch_axes[i] for i in argnums)))(*arrays)
 
 
 def assert_rounded_grad(value, reference, tolerance):

@@ -14,13 +14,13 @@ CASES = [name for name in golden.cases("ijepa") if name.startswith("c")]  # u*: 
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("devices", [None, 2, 4])
+@pytest.mark.parametrize("devices", [None, 4])
 @pytest.mark.parametrize("name", CASES)
 def test_matches_ijepa(name, devices):
     case = golden.load("ijepa", name)
     prediction, target = (case.out[key].astype(np.float32) for key in ("z", "h"))
     if devices is None:
-        loss, grad = jax.value_and_grad(jepa_loss)(prediction, target)
+        loss, grad = jax.jit(jax.value_and_grad(jepa_loss))(prediction, target)
     else:
         loss, (grad,) = on_devices.value_and_grad(jepa_loss, devices, (prediction, target), (0, 0), (0,))
     golden.assert_loss(loss, case.out["loss"], case.tolerance)
@@ -54,11 +54,11 @@ def test_weights_average_within_an_example_first():
 def test_padding_has_no_influence():
     prediction, target = np.random.default_rng(0).normal(size=(2, 2, 3, 4)).astype(np.float32)
     weights = np.array([[1, 1, 0], [0, 0, 0]], np.int32)
-    function = functools.partial(jepa_loss, weights=weights)
-    loss, grad = jax.value_and_grad(function)(prediction, target)
+    function = jax.jit(jax.value_and_grad(functools.partial(jepa_loss, weights=weights)))
+    loss, grad = function(prediction, target)
     prediction[0, 2] = 100.0
     prediction[1] = 100.0
-    assert function(prediction, target) == loss
+    assert function(prediction, target)[0] == loss
     assert np.any(grad[0, :2])
     assert not np.any(grad[0, 2]) and not np.any(grad[1])
 

@@ -13,8 +13,11 @@ from jssl.objectives import nt_xent
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("chunk_size", [None, 1, 3, 8, 1000])
-@pytest.mark.parametrize("name", golden.cases("simclr_ntxent"))
+@pytest.mark.parametrize(
+    ("name", "chunk_size"),
+    [(name, size) for name in golden.cases("simclr_ntxent") for size in (None, 3)]
+    + [("c01", 1), ("c01", 8), ("c01", 99)],
+)
 def test_matches_simclr(name, chunk_size):
     case = golden.load("simclr_ntxent", name)
     batch = case.hyper["B"]
@@ -29,7 +32,7 @@ def test_matches_simclr(name, chunk_size):
         )
         return 2.0 * loss
 
-    loss, grad = jax.value_and_grad(reference_convention)(case.inputs["hidden"])
+    loss, grad = jax.jit(jax.value_and_grad(reference_convention))(case.inputs["hidden"])
     golden.assert_loss(loss, case.out["loss"], case.tolerance)
     golden.assert_loss(loss / 2, case.out["loss_mean_2B"], case.tolerance)
     golden.assert_grad(grad, case.grad["hidden"], case.tolerance)
@@ -46,14 +49,14 @@ def test_matches_simclr_in_bfloat16(chunk_size):
         case = golden.load("simclr_ntxent", name)
         batch, hidden = case.hyper["B"], case.inputs["hidden"].astype(ml_dtypes.bfloat16)
         function = functools.partial(nt_xent, temperature=case.hyper["temperature"], chunk_size=chunk_size)
-        loss, grads = jax.value_and_grad(function, (0, 1))(hidden[:batch], hidden[batch:])
+        loss, grads = jax.jit(jax.value_and_grad(function, (0, 1)))(hidden[:batch], hidden[batch:])
         golden.assert_loss(2 * loss, case.out["loss"], case.tolerance)
         on_devices.assert_rounded_grad(np.concatenate(grads), case.grad["hidden"] / 2, case.tolerance)
 
 
 @pytest.mark.golden
 @pytest.mark.parametrize("chunk_size", [None, 3])
-@pytest.mark.parametrize("devices", [1, 2, 4, 8])
+@pytest.mark.parametrize("devices", [2, 4, 8])
 @pytest.mark.parametrize("name", golden.cases("sharded_ntxent"))
 def test_negatives_are_global(name, devices, chunk_size):
     case = golden.load("sharded_ntxent", name)
@@ -86,9 +89,8 @@ def test_chunks_bound_the_memory(differentiate):
 
 
 def test_single_example_has_no_negatives():
-    loss, grad = jax.value_and_grad(functools.partial(nt_xent, temperature=0.1))(
-        np.ones((1, 4), np.float32), np.ones((1, 4), np.float32)
-    )
+    x = np.ones((1, 4), np.float32)
+    loss, grad = jax.jit(jax.value_and_grad(functools.partial(nt_xent, temperature=0.1)))(x, x)
     assert abs(loss) < 1e-6
     assert np.abs(grad).max() < 1e-5
 
