@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jssl.models.activations import gelu
 from jssl.models.norms import batch_norm
 
 
@@ -21,6 +22,7 @@ class MLP(nn.Module):
       final_batch_norm: normalise the output too.
       final_affine: give that last norm a scale and a bias; SimSiam and MoCo v3 give it none, SimCLR a scale.
       activation: between layers.
+      kernel_init: of every Dense.
       axis_name: mesh axis or axes over which batch norm takes its statistics.
       dtype: compute dtype.
       param_dtype: parameter dtype.
@@ -36,6 +38,7 @@ class MLP(nn.Module):
     final_batch_norm: bool = False
     final_affine: bool = False
     activation: Callable = nn.relu
+    kernel_init: Callable = nn.initializers.lecun_normal()
     axis_name: Any = None
     dtype: Any = jnp.float32
     param_dtype: Any = jnp.float32
@@ -48,7 +51,8 @@ class MLP(nn.Module):
             last = i == len(self.features)
             norm = self.final_batch_norm if last else self.batch_norm
             x = nn.Dense(
-                features, use_bias=not norm, dtype=self.dtype, param_dtype=self.param_dtype, name=f"dense{i}"
+                features, use_bias=not norm, kernel_init=self.kernel_init, dtype=self.dtype,
+                param_dtype=self.param_dtype, name=f"dense{i}",
             )(x)  # fmt: skip
             if norm:
                 affine = not last or self.final_affine
@@ -58,3 +62,76 @@ class MLP(nn.Module):
                 )  # fmt: skip
             x = x if last else self.activation(x)
         return x
+
+
+class DINOHead(nn.Module):
+    """MLP, L2 normalisation, then cosines with ``out_dim`` prototypes.
+
+    Caron et al., Emerging Properties in Self-Supervised Vision Transformers, arXiv:2104.14294:
+    y = g * V x / (||x|| ||v||) with the columns v of ``last_layer/kernel`` and gains g. The prototypes are normalised in
+    float32 and the logits come out in float32: a temperature of 0.04 magnifies their rounding 25 times. A zero row of
+    either side gives a zero, not NaN.
+
+    Attributes:
+      hidden: width of the hidden layers.
+      bottleneck: width of the normalised layer.
+      out_dim: prototypes.
+      layers: of the MLP, the bottleneck included.
+      norm_last_layer: hold the gains at one; otherwise ``last_layer/gain`` learns them.
+      batch_norm: normalise the hidden layers.
+      axis_name: mesh axis or axes over which batch norm takes its statistics.
+      dtype: compute dtype.
+      param_dtype: parameter dtype.
+
+    >>> model = DINOHead(hidden=16, bottleneck=8, out_dim=32)
+    >>> model.init_with_output(jax.random.key(0), jnp.ones((2, 4)))[0].shape
+    (2, 32)
+    """
+
+    hidden: int = 2048
+    bottleneck: int = 256
+    out_dim: int = 65536
+    layers: int = 3
+    norm_last_layer: bool = True
+    batch_norm: bool = False
+    axis_name: Any = None
+    dtype: Any = jnp.float32
+    param_dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = True) -> jax.Array:
+        """(B, D) -> (B, out_dim) float32 logits. ``train`` matters with ``batch_norm`` only."""
+        x = MLP(
+            (self.hidden,) * (self.layers - 1) + (self.bottleneck,), batch_norm=self.batch_norm,
+            activation=gelu, kernel_init=nn.initializers.truncated_normal(0.02), axis_name=self.axis_name,
+            dtype=self.dtype, param_dtype=self.param_dtype, name="mlp",
+        )(x, train=train)  # fmt: skip
+        x = _normalize(x, -1).astype(self.dtype)
+        return _Prototypes(self.out_dim, not self.norm_last_layer, self.dtype, self.param_dtype, name="last_layer")(x)
+
+
+class _Prototypes(nn.Module):
+    """x -> cosines with the columns of the kernel, times a gain each."""
+
+    out_dim: int
+    gain: bool
+    dtype: Any
+    param_dtype: Any
+
+    @nn.compact
+    def __call__(self, x):
+        # Uniform in +-1/sqrt(width), PyTorch's default: only the direction counts, but its size sets the step.
+        init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+        kernel = self.param("kernel", init, (x.shape[-1], self.out_dim), self.param_dtype)
+        directions = _normalize(kernel, 0).astype(self.dtype)
+        logits = jnp.matmul(x, directions, preferred_element_type=jnp.float32)
+        if self.gain:
+            gain = self.param("gain", nn.initializers.ones, (self.out_dim,), self.param_dtype)
+            logits = logits * gain.astype(jnp.float32)[None]
+        return logits
+
+
+def _normalize(x, axis):
+    """Unit length along an axis, in float32; zero stays zero, with a finite gradient."""
+    x = x.astype(jnp.float32)
+    return x * jax.lax.rsqrt(jnp.maximum(jnp.sum(x * x, axis, keepdims=True), 1e-12))

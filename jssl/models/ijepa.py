@@ -1,0 +1,92 @@
+"""The I-JEPA predictor: from an encoded context to the features of target blocks."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jssl.models import positions
+from jssl.models.norms import layer_norm
+from jssl.models.transformer import Transformer, dense
+
+
+class IJEPAPredictor(nn.Module):
+    """Attends from mask tokens at a block's places to the context and to each other, one block at a time.
+
+    Assran et al., Self-Supervised Learning from Images with a Joint-Embedding Predictive Architecture,
+    arXiv:2301.08243. As in the authors' code, the M blocks of an image do not see each other: they are M rows of one
+    batch of B * M. Here contexts and blocks may be padded, so that shapes are static.
+
+    Attributes:
+      width: of the predictor's tokens.
+      depth: blocks.
+      heads: attention heads.
+      grid: patches per side of an image.
+      out_dim: width of the encoder.
+      mlp_ratio: hidden width of the MLP over the width.
+      drop_path, remat, scan, attention: see ``Transformer``.
+      dtype: compute dtype.
+      param_dtype: parameter dtype.
+
+    >>> model = IJEPAPredictor(width=8, depth=1, heads=2, grid=3, out_dim=16)
+    >>> context, target = jnp.array([[0, 1, 2]]), jnp.array([[[4, 5], [7, 8]]])
+    >>> model.init_with_output(jax.random.key(0), jnp.ones((1, 3, 16)), context, None, target, None)[0].shape
+    (1, 2, 2, 16)
+    """
+
+    width: int
+    depth: int
+    heads: int
+    grid: int
+    out_dim: int
+    mlp_ratio: float = 4.0
+    drop_path: float = 0.0
+    remat: str = "none"
+    scan: bool = False
+    attention: str | None = None
+    dtype: Any = jnp.float32
+    param_dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, context: jax.Array, context_indices: jax.Array, context_mask: jax.Array | None, target_indices: jax.Array,
+        target_mask: jax.Array | None, *, keys: jax.Array | None = None,
+    ) -> jax.Array:  # fmt: skip
+        """Returns the (B, M, Kt, out_dim) predictions; those of padded targets mean nothing.
+
+        Args:
+          context: (B, Kc, D) encoded context patches.
+          context_indices: (B, Kc) int, their places in the grid.
+          context_mask: (B, Kc) bool, False for padding; None for no padding.
+          target_indices: (B, M, Kt) int, places of the M target blocks.
+          target_mask: (B, M, Kt) bool, False for padding; None for no padding.
+          keys: (B,) PRNG keys for drop path.
+        """
+        batch, blocks, size = target_indices.shape
+        length = context.shape[1]
+        table = jnp.asarray(positions.sincos_2d(self.width, self.grid), self.dtype)
+        x = dense(self.width, "embed", self.dtype, self.param_dtype)(context.astype(self.dtype))
+        x = x + jnp.take(table, context_indices, axis=0)
+        mask_token = self.param("mask_token", nn.initializers.truncated_normal(0.02), (1, 1, 1, self.width), self.param_dtype)
+        queries = mask_token.astype(self.dtype) + jnp.take(table, target_indices, axis=0)
+        x = jnp.broadcast_to(x[:, None], (batch, blocks, length, self.width))
+        x = jnp.concatenate([x, queries], 2).reshape(batch * blocks, length + size, self.width)
+
+        mask = None
+        if context_mask is not None or target_mask is not None:
+            valid = jnp.ones((batch, length), bool) if context_mask is None else context_mask
+            wanted = jnp.ones((batch, blocks, size), bool) if target_mask is None else target_mask
+            valid = jnp.broadcast_to(valid[:, None], (batch, blocks, length))
+            mask = jnp.concatenate([valid, wanted], 2).reshape(batch * blocks, length + size)
+        if keys is not None:
+            keys = jax.vmap(lambda key: jax.vmap(lambda m: jax.random.fold_in(key, m))(jnp.arange(blocks)))(keys)
+            keys = keys.reshape(-1)
+
+        x = Transformer(
+            depth=self.depth, heads=self.heads, mlp_ratio=self.mlp_ratio, drop_path=self.drop_path, remat=self.remat,
+            scan=self.scan, attention=self.attention, dtype=self.dtype, param_dtype=self.param_dtype, name="predictor",
+        )(x, mask=mask, keys=keys)  # fmt: skip
+        x = layer_norm(x[:, length:], name="norm", dtype=self.dtype, param_dtype=self.param_dtype)
+        x = dense(self.out_dim, "predict", self.dtype, self.param_dtype)(x)
+        return x.reshape(batch, blocks, size, self.out_dim)

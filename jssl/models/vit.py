@@ -1,0 +1,166 @@
+"""Vision transformer that can read a subset of an image's patches."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jssl.models import positions
+from jssl.models.norms import layer_norm
+from jssl.models.transformer import Transformer, dense
+
+SIZES = {
+    "tiny": {"width": 192, "depth": 12, "heads": 3},
+    "small": {"width": 384, "depth": 12, "heads": 6},
+    "base": {"width": 768, "depth": 12, "heads": 12},
+    "large": {"width": 1024, "depth": 24, "heads": 16},
+    "huge": {"width": 1280, "depth": 32, "heads": 16},
+}
+
+_token_init = nn.initializers.truncated_normal(0.02)
+
+
+class ViT(nn.Module):
+    """Vision transformer encoder.
+
+    Dosovitskiy et al., arXiv:2010.11929, in the layout of timm and DeiT (pre-norm, exact GELU, layer norm epsilon
+    1e-6). Parameter names: ``patch_embed``, ``class_token``, ``registers``, ``pos_embed``,
+    ``encoder/block_{i}/...`` and ``norm``.
+
+    Attributes:
+      patch_size: pixels per side of a patch.
+      width: of a token.
+      depth: blocks.
+      heads: attention heads.
+      mlp_ratio: hidden width of the MLP over the width.
+      class_token: put a learned token in front.
+      registers: learned tokens that take part in attention and are dropped at the end (arXiv:2309.16588).
+      positions: ``"learned"``, or ``"sincos"``, fixed and the same as MAE's.
+      image_size: side of the images that the position table is made for; other sizes resample it bicubically.
+      pool: ``"token"`` (the class token), ``"mean"`` (of the patch tokens) or ``"none"``.
+      drop_path, layer_scale, remat, scan, attention: see ``Transformer``.
+      dtype: compute dtype; norms, softmax and pooling are float32 always.
+      param_dtype: parameter dtype.
+
+    >>> model = ViT(patch_size=4, width=16, depth=1, heads=2, image_size=8)
+    >>> images = jnp.zeros((2, 8, 8, 3))
+    >>> variables = model.init(jax.random.key(0), images)
+    >>> pooled, tokens = model.apply(variables, images, indices=jnp.array([[0, 3], [1, 2]]))
+    >>> pooled.shape, tokens.shape
+    ((2, 16), (2, 2, 16))
+    """
+
+    patch_size: int
+    width: int
+    depth: int
+    heads: int
+    mlp_ratio: float = 4.0
+    class_token: bool = True
+    registers: int = 0
+    positions: str = "learned"
+    image_size: int = 224
+    pool: str = "token"
+    drop_path: float = 0.0
+    layer_scale: float | None = None
+    remat: str = "none"
+    scan: bool = False
+    attention: str | None = None
+    dtype: Any = jnp.float32
+    param_dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, *, indices: jax.Array | None = None, token_mask: jax.Array | None = None,
+        keys: jax.Array | None = None,
+    ) -> tuple[jax.Array | None, jax.Array]:  # fmt: skip
+        """Encodes images, or the patches of them that ``indices`` names.
+
+        Args:
+          images: (B, H, W, C) float; H and W are multiples of the patch size.
+          indices: (B, K) int, patches to keep, in raster order of the grid; class token and registers always stay.
+          token_mask: (B, K) bool, False for padding: a token that nobody attends to and that pooling leaves out.
+          keys: (B,) PRNG keys, one per example, for drop path; None for evaluation.
+
+        Returns:
+          (pooled, tokens): (B, width), None with ``pool="none"``; and the (B, K, width) patch tokens, after the final
+          norm, without class token and registers.
+
+        Raises:
+          ValueError: an image that patches do not tile, or attributes that contradict each other.
+        """
+        self._check(images)
+        grid = (images.shape[1] // self.patch_size, images.shape[2] // self.patch_size)
+        x = dense(self.width, "patch_embed", self.dtype, self.param_dtype)(self._patches(images, grid))
+        table = self._position_table().astype(self.dtype)
+        prefix = int(self.class_token)
+        x = x + positions.resample(table[:, prefix:], grid)
+        if indices is not None:
+            x = positions.take_tokens(x, indices)
+
+        front = []
+        if self.class_token:
+            token = self.param("class_token", _token_init, (1, 1, self.width), self.param_dtype)
+            front.append(token.astype(self.dtype) + table[:, :1])
+        if self.registers:
+            tokens = self.param("registers", _token_init, (1, self.registers, self.width), self.param_dtype)
+            front.append(tokens.astype(self.dtype))
+        extra = prefix + self.registers
+        x = jnp.concatenate([*(jnp.broadcast_to(t, (x.shape[0], *t.shape[1:])) for t in front), x], 1)
+        mask = token_mask
+        if mask is not None:
+            mask = jnp.concatenate([jnp.ones((x.shape[0], extra), bool), mask], 1)
+
+        x = Transformer(
+            depth=self.depth, heads=self.heads, mlp_ratio=self.mlp_ratio, drop_path=self.drop_path,
+            layer_scale=self.layer_scale, remat=self.remat, scan=self.scan, attention=self.attention, dtype=self.dtype,
+            param_dtype=self.param_dtype, name="encoder",
+        )(x, mask=mask, keys=keys)  # fmt: skip
+        x = layer_norm(x, name="norm", dtype=self.dtype, param_dtype=self.param_dtype)
+        tokens = x[:, extra:]
+        if self.pool == "token":
+            return x[:, 0], tokens
+        return (_mean(tokens, token_mask) if self.pool == "mean" else None), tokens
+
+    def _check(self, images):
+        height, width = images.shape[1:3]
+        if height % self.patch_size or width % self.patch_size or self.image_size % self.patch_size:
+            raise ValueError(
+                f"patches of {self.patch_size} pixels do not tile {height}x{width} images "
+                f"(image_size={self.image_size}); use multiples of {self.patch_size}"
+            )
+        if self.pool not in ("token", "mean", "none") or self.positions not in ("learned", "sincos"):
+            raise ValueError(
+                f"pool={self.pool!r}, positions={self.positions!r}: use token, mean or none; learned or sincos"
+            )
+        if self.pool == "token" and not self.class_token:
+            raise ValueError("pool='token' needs class_token=True; use pool='mean'")
+
+    def _patches(self, images, grid):
+        """(B, H, W, C) -> (B, N, p * p * C), values in (row, column, channel) order, as ``objectives.patchify``."""
+        batch, p, channels = images.shape[0], self.patch_size, images.shape[-1]
+        x = images.astype(self.dtype).reshape(batch, grid[0], p, grid[1], p, channels)
+        return jnp.swapaxes(x, 2, 3).reshape(batch, grid[0] * grid[1], p * p * channels)
+
+    def _position_table(self):
+        """(1, [1 +] N, D): the class token has a row of its own, zero where positions are fixed."""
+        side = self.image_size // self.patch_size
+        prefix = int(self.class_token)
+        if self.positions == "learned":
+            return self.param("pos_embed", _token_init, (1, prefix + side**2, self.width), self.param_dtype)
+        return jnp.pad(jnp.asarray(positions.sincos_2d(self.width, side)), ((prefix, 0), (0, 0)))[None]
+
+
+def make(size: str, **overrides) -> ViT:
+    """Returns the ViT called ``tiny``, ``small``, ``base``, ``large`` or ``huge``, patch 16 unless overridden."""
+    if size not in SIZES:
+        raise ValueError(f"no ViT {size!r}: use {', '.join(SIZES)}")
+    return ViT(**({"patch_size": 16} | SIZES[size] | overrides))
+
+
+def _mean(tokens, mask):
+    x = tokens.astype(jnp.float32)
+    if mask is None:
+        return x.mean(1).astype(tokens.dtype)
+    weight = mask.astype(jnp.float32)[..., None]
+    return ((x * weight).sum(1) / jnp.maximum(weight.sum(1), 1.0)).astype(tokens.dtype)
