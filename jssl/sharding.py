@@ -99,13 +99,6 @@ def gather(tree, specs):
     return jax.tree.map(whole, tree, specs)
 
 
-def zeros_like_shard(leaf: jax.Array, spec: P) -> jax.Array:
-    """Inside shard_map: zeros that vary over the axes the storage shard varies over, as a scan carry must."""
-    axes = tuple(axis for axis in spec if axis is not None)
-    zeros = jax.numpy.zeros_like(leaf)
-    return jax.lax.pcast(zeros, axes, to="varying") if axes else zeros
-
-
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Examples are split over every axis."""
     return NamedSharding(mesh, P(AXES))

@@ -45,9 +45,13 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
             return jax.tree.map(jnp.add, total, grads), (loss, aux)
 
         micro_batches = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), batch)
-        zeros = jax.tree.map(sharding.zeros_like_shard, params, specs.params)
-        grads, (losses, aux) = jax.lax.scan(micro_step, zeros, micro_batches)
-        grads = jax.tree.map(lambda g: g / accumulate, grads)
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        if accumulate == 1:  # no loop: XLA's CPU backend runs convolutions inside one without their fast kernel
+            grads, outputs = micro_step(zeros, jax.tree.map(lambda x: x[0], micro_batches))
+            losses, aux = jax.tree.map(lambda x: x[None], outputs)
+        else:
+            grads, (losses, aux) = jax.lax.scan(micro_step, zeros, micro_batches)
+            grads = jax.tree.map(lambda g: g / accumulate, grads)
         metrics = jax.tree.map(lambda m: collectives.mean(m.mean(0), mesh.axis_names), aux.metrics)
         return losses.mean(), metrics, aux.updates, aux.embedding.reshape(-1, aux.embedding.shape[-1]), grads
 

@@ -1,0 +1,20 @@
+"""SimCLR, small ResNet, CIFAR-10 on two CPU cores."""
+
+from jssl.config import default_config
+
+
+def get_config():
+    config = default_config()
+    config.method = {"name": "simclr", "temperature": 0.2, "projector": (256, 64)}
+    config.encoder = {"name": "resnet", "stage_sizes": (1, 1, 1, 1), "block": "basic", "width": 16, "stem": "cifar"}
+    config.image_size = 24  # crops average 25 pixels a side, so 24 loses little and costs half of 32
+    config.eval_image_size = 32
+    config.augmentation = {"strength": 0.5, "blur": False, "crop_scale": (0.2, 1.0)}
+    config.dtype = "float32"
+    config.data.source = "tar:data/cifar10/*.tar.gz"
+    config.data.mean, config.data.std = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+    config.data.batch_size = 256
+    config.optimizer = {"name": "sgd", "learning_rate": 0.12, "weight_decay": 5e-4, "warmup_steps": 50}
+    config.steps = 1200
+    config.run.eval_every = 300
+    return config

@@ -1,0 +1,105 @@
+"""The ``jssl`` command: pretrain, evaluate, embed, views, methods."""
+
+import argparse
+import logging
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a subcommand. Bad input is one line on stderr and exit code 2."""
+    parser = argparse.ArgumentParser(prog="jssl", description="Self-supervised pretraining in JAX.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    pretrain = commands.add_parser("pretrain", help="train an encoder, or resume the run found in the workdir")
+    pretrain.add_argument("--config", required=True, help="a recipe, e.g. configs/quickstart.py")
+    pretrain.add_argument("--workdir", required=True, help="takes checkpoints, metrics.jsonl and config.json")
+    pretrain.add_argument("--no-progress", action="store_true", help="no progress bar")
+    pretrain.set_defaults(run=_pretrain)
+
+    evaluate = commands.add_parser("evaluate", help="k-NN and linear accuracy of the frozen features")
+    evaluate.add_argument("--workdir", required=True)
+    evaluate.add_argument("--protocols", default="knn,linear", help="comma-separated: knn, linear")
+    evaluate.add_argument("--data", help="another source than the one pretrained on, e.g. tar:'images/*.tar.gz'")
+    evaluate.add_argument("--teacher", action="store_true", help="evaluate the EMA teacher instead of the student")
+    evaluate.set_defaults(run=_evaluate)
+
+    embed = commands.add_parser("embed", help="write features of a data set to a .npz file")
+    embed.add_argument("--workdir", required=True)
+    embed.add_argument("--data", required=True, help="a source, e.g. folder:images")
+    embed.add_argument("--split", default="train", choices=("train", "test"))
+    embed.add_argument("--out", required=True, help="features.npz: features, labels")
+    embed.add_argument("--teacher", action="store_true", help="use the EMA teacher instead of the student")
+    embed.set_defaults(run=_embed)
+
+    views = commands.add_parser("views", help="draw what the method sees of some images")
+    views.add_argument("--config", required=True)
+    views.add_argument("--out", required=True, help="a .png file")
+    views.add_argument("--num", type=int, default=8, help="images (rows)")
+    views.set_defaults(run=_views)
+
+    listing = commands.add_parser("methods", help="list the methods")
+    listing.set_defaults(run=_methods)
+
+    args, rest = parser.parse_known_args(argv)
+    args.overrides = [word.removeprefix("--config.") for word in rest if word.startswith("--config.")]
+    unknown = [word for word in rest if not word.startswith("--config.")]
+    if unknown or (args.overrides and args.command not in ("pretrain", "views")):
+        parser.error(f"unknown argument {(unknown or rest)[0]!r}; overrides are written --config.key=value")
+    logging.basicConfig(level=logging.WARNING, format="jssl: %(message)s")
+    return _one_line(args)
+
+
+def _one_line(args) -> int:
+    from jssl.train.loop import NonFiniteLoss
+
+    try:
+        return args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"jssl: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except NonFiniteLoss as error:
+        print(f"jssl: {error}", file=sys.stderr)
+        return 1
+
+
+def _pretrain(args) -> int:
+    from jssl.config import load_config
+    from jssl.train.loop import pretrain
+
+    return pretrain(load_config(args.config, args.overrides), args.workdir, progress=not args.no_progress)
+
+
+def _evaluate(args) -> int:
+    from jssl.report.evaluate import evaluate_run
+
+    evaluate_run(args.workdir, protocols=args.protocols.split(","), data=args.data, use_teacher=args.teacher)
+    return 0
+
+
+def _embed(args) -> int:
+    from jssl.report.evaluate import embed_run
+
+    embed_run(args.workdir, data=args.data, split=args.split, out=args.out, use_teacher=args.teacher)
+    return 0
+
+
+def _views(args) -> int:
+    from jssl.config import load_config
+    from jssl.report.views import draw
+
+    draw(load_config(args.config, args.overrides), args.out, num=args.num)
+    return 0
+
+
+def _methods(args) -> int:
+    from jssl.methods import REGISTRY
+
+    width = max(map(len, REGISTRY))
+    for name, entry in sorted(REGISTRY.items()):
+        needs = ", ".join(entry.needs) or "-"
+        print(f"{name:{width}}  needs: {needs:28}  golden: {entry.golden:14}  {entry.paper}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The default config, typed overrides, and configs loaded from a file.
+
+Only the command line and the entry of the loop read configs; every function below them takes plain arguments.
+"""
+
+import ast
+import difflib
+import importlib.util
+import pathlib
+
+from ml_collections import ConfigDict
+
+
+def default_config() -> ConfigDict:
+    """Every key there is, with its default. Recipes in ``configs/`` change some of them.
+
+    >>> default_config().data.batch_size
+    256
+    """
+    return ConfigDict({
+        "seed": 0,
+        # Options of the method's build function (jssl/methods/<name>.py); "name" picks it.
+        "method": {"name": "simclr"},
+        # Options of jssl.methods.networks.make_encoder.
+        "encoder": {"name": "resnet18", "stem": "cifar"},
+        "image_size": 32,  # of the (large) crops
+        "eval_image_size": None,  # of whole images when features are read; None takes image_size
+        "dtype": "bfloat16",  # compute; parameters and optimiser stay float32
+        "augmentation": {},  # changes to the method's augmentation; mean and std are the data's
+        "data": {
+            "source": "synthetic",
+            "feed": "resident",  # the whole set on the device as uint8; "grain" streams it from the host
+            "batch_size": 256,  # global
+            "mean": (0.485, 0.456, 0.406),
+            "std": (0.229, 0.224, 0.225),
+            "options": {},  # of the grain feed: num_workers, num_threads, prefetch
+        },
+        "optimizer": {
+            "name": "sgd",
+            "learning_rate": 0.03,  # peak
+            "weight_decay": 1e-4,
+            "weight_decay_end": None,  # cosine from weight_decay to here; None keeps it
+            "warmup_steps": 0,
+            "learning_rate_end": 0.0,
+            "clip_norm": None,
+            "options": {},  # of jssl.train.optimizers.make_optimizer
+            "freeze": "",  # regex of parameter paths held for the first freeze_steps updates
+            "freeze_steps": 0,
+        },
+        "teacher": {"momentum": 0.996, "momentum_end": 1.0},  # cosine over the run
+        "steps": 1000,
+        "accumulate": 1,
+        "fsdp": 1,  # devices that share one copy of the state
+        # What may change when a run is resumed.
+        "run": {
+            "log_every": 20,
+            "eval_every": 0,  # 0: at the end only
+            "checkpoint_every": 500,
+            "keep": 2,
+            "keep_every": None,
+            "on_nonfinite": "stop",  # or "skip": drop the update and go on
+            "online_bank": 5000,  # images of the online k-NN: bank and queries
+            "online_queries": 1000,
+        },
+    })  # fmt: skip
+
+
+FREE_FORM = ("method", "encoder", "augmentation", "data.options", "optimizer.options")
+"""Sections whose keys are checked by the function they are handed to."""
+
+
+def load_config(path: str, overrides: list[str]) -> ConfigDict:
+    """Reads ``get_config()`` of a Python file and applies ``key=value`` overrides.
+
+    Raises:
+      ValueError: no such file, no get_config in it, unknown key (the nearest is named), value of another type.
+    """
+    file = pathlib.Path(path)
+    if not file.is_file():
+        raise ValueError(f"no config file {path}; recipes are in configs/")
+    spec = importlib.util.spec_from_file_location("jssl_recipe", file)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    if not hasattr(module, "get_config"):
+        raise ValueError(f"{path} defines no get_config()")
+    config = module.get_config()
+    for override in overrides:
+        key, found, text = override.partition("=")
+        if not found:
+            raise ValueError(f"--config.{override}: write --config.{key}=value")
+        set_key(config, key, text)
+    default = default_config()
+    for key in flatten(config.to_dict()):
+        if key not in flatten(default.to_dict()) and not key.startswith(tuple(f"{section}." for section in FREE_FORM)):
+            raise _unknown(default, key)
+    return config
+
+
+def set_key(config: ConfigDict, key: str, text: str) -> None:
+    """Sets a dotted key from text, keeping the type of the value it replaces.
+
+    >>> config = default_config()
+    >>> set_key(config, "optimizer.learning_rate", "1")
+    >>> config.optimizer.learning_rate
+    1.0
+    >>> set_key(config, "optimizer.learning_rat", "1")
+    Traceback (most recent call last):
+    ...
+    ValueError: no config key 'optimizer.learning_rat'; did you mean 'optimizer.learning_rate'?
+    """
+    *path, last = key.split(".")
+    section = config
+    for part in path:
+        if not isinstance(section.get(part), ConfigDict):
+            raise _unknown(config, key)
+        section = section[part]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text  # a bare word is a string
+    if last in section:
+        old = section[last]
+        if isinstance(old, ConfigDict):
+            raise ValueError(f"--config.{key} is a section; set one of {', '.join(f'{key}.{k}' for k in old)}")
+        if isinstance(old, str) and not isinstance(value, str):
+            value = text
+        if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if isinstance(old, tuple) and isinstance(value, list):
+            value = tuple(value)
+        if old is not None and value is not None and type(value) is not type(old):
+            raise ValueError(f"--config.{key}={text}: expected {type(old).__name__}, like {old!r}")
+    elif ".".join(path) not in FREE_FORM:
+        raise _unknown(config, key)
+    with section.unlocked():
+        section[last] = value
+
+
+def _unknown(config: ConfigDict, key: str) -> ValueError:
+    near = difflib.get_close_matches(key, list(flatten(config.to_dict())), n=1)
+    return ValueError(f"no config key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def flatten(tree: dict, prefix: str = "") -> dict:
+    """Nested dict -> {dotted key: value}."""
+    flat = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,72 @@
+"""The picture of what a method sees: one row per image, the raw image first, then its views and masks."""
+
+import jax
+import numpy as np
+
+from jssl.report import grid
+from jssl.train import setup
+from jssl.train.state import make_views
+
+
+def draw(config, out: str, *, num: int = 8) -> None:
+    """Writes a PNG of the views of the first ``num`` training images.
+
+    Args:
+      config: see ``jssl.config.default_config``.
+      out: the file.
+      num: images, one per row.
+    """
+    source = setup.open_data(config, "train")
+    examples = [source[i] for i in range(min(num, len(source)))]
+    batch = {name: np.stack([e[name] for e in examples]) for name in ("image", "label")}
+    batch = {**batch, "label": batch["label"].astype(np.int32), "index": np.arange(len(examples), dtype=np.int32)}
+    run = setup.build(config, batch["image"].shape[1:])
+    views, _ = jax.jit(lambda b: make_views(run.method, run.key, 0, b))(batch)
+    views = {name: np.asarray(value) for name, value in views.items()}
+    patches = (config.image_size // config.encoder.get("patch_size", 16)) ** 2
+    grid.save_png(out, picture(batch["image"], views, num_patches=patches, mean=config.data.mean, std=config.data.std))
+    print(f"{out}: {len(examples)} images, a row each: the image, then {', '.join(panels(views))}")
+
+
+def panels(views: dict) -> list[str]:
+    """Names of what is drawn after the raw image."""
+    names = [name for name, value in views.items() if _is_image(value)]
+    return names + [name for name in ("mask", "context", "target") if name in views]
+
+
+def picture(images, views: dict, *, num_patches: int, mean, std) -> np.ndarray:
+    """The grid as (H, W, 3) uint8: images and views side by side, masked patches dark."""
+    rows = []
+    for i, image in enumerate(images):
+        row = [image]
+        for value in views.values():
+            if _is_image(value):
+                crops = value[i][None] if value.ndim == 4 else value[i]
+                row.extend(np.clip(crop * np.asarray(std) + np.asarray(mean), 0, 1) for crop in crops)
+        row.extend(grid.mask_image(row[1], hidden) for hidden in _hidden(views, i, num_patches))
+        rows.append(row)
+    return grid.image_grid(rows, scale=max(1, 96 // images.shape[1]))
+
+
+def _hidden(views: dict, i: int, num_patches: int) -> list[np.ndarray]:
+    """Square masks of what is dark: MAE's removed patches; all but the context and all but each target of I-JEPA."""
+    if "mask" in views:
+        return [_square(views["mask"][i])]
+    if "context" not in views:
+        return []
+    blocks = [(views["context"][i], views["context_mask"][i]), *zip(views["target"][i], views["target_mask"][i])]
+    hidden = []
+    for indices, valid in blocks:
+        mask = np.ones(num_patches)
+        mask[indices[valid]] = 0
+        hidden.append(_square(mask))
+    return hidden
+
+
+def _square(mask: np.ndarray) -> np.ndarray:
+    side = int(len(mask) ** 0.5)
+    return mask.reshape(side, side)
+
+
+def _is_image(value) -> bool:
+    return value.ndim in (4, 5) and value.shape[-1] == 3

@@ -1,0 +1,113 @@
+"""Builds the parts of a run from its config: data, method, optimiser, state, step."""
+
+import dataclasses
+import pathlib
+import re
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from jssl import data, methods, sharding, views
+from jssl.train import optimizers, schedules
+from jssl.train.state import init_state
+from jssl.train.step import make_train_step
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The parts of one run; see ``build``."""
+
+    config: Any
+    mesh: Mesh
+    method: methods.Method
+    tx: Any
+    key: jax.Array
+    batch_shape: dict
+
+    def init_state(self):
+        """The state at step 0 and its PartitionSpecs."""
+        return init_state(self.method, self.tx, self.key, self.batch_shape, self.mesh)
+
+    def make_step(self, specs):
+        """The compiled step of this run."""
+        teacher = self.config.teacher
+        momentum = schedules.cosine(teacher.momentum, teacher.momentum_end, self.config.steps)
+        return make_train_step(
+            self.method, self.tx, self.mesh, specs, momentum=momentum, accumulate=self.config.accumulate
+        )
+
+    def eval_view(self):
+        """uint8 image -> the normalised image that ``method.encode`` takes."""
+        data_config = self.config.data
+        size = self.config.eval_image_size or self.config.image_size
+        return views.eval_view(size, mean=data_config.mean, std=data_config.std)
+
+
+def build(config, image_shape: tuple[int, ...]) -> Run:
+    """Builds everything of a run but its data.
+
+    Args:
+      config: see ``jssl.config.default_config``.
+      image_shape: (H, W, 3) of the raw images.
+
+    Raises:
+      ValueError: whatever does not fit, in one line.
+    """
+    mesh = sharding.make_mesh(fsdp=config.fsdp)
+    share = mesh.size * config.accumulate
+    if config.data.batch_size % share:
+        raise ValueError(
+            f"data.batch_size={config.data.batch_size} is not divisible by {mesh.size} devices x accumulate="
+            f"{config.accumulate}; use a multiple of {share}"
+        )
+    if min(image_shape[:2]) < config.image_size:
+        raise ValueError(f"images are {image_shape[0]}x{image_shape[1]}, smaller than image_size={config.image_size}")
+    options = config.method.to_dict()
+    augmentation = {"mean": tuple(config.data.mean), "std": tuple(config.data.std), **config.augmentation.to_dict()}
+    method = methods.build(
+        options.pop("name"), encoder=config.encoder.to_dict(), image_size=config.image_size,
+        dtype=jnp.dtype(config.dtype), augmentation=augmentation, **options,
+    )  # fmt: skip
+    batch_shape = {
+        "image": jax.ShapeDtypeStruct((2, *image_shape), jnp.uint8),
+        "label": jax.ShapeDtypeStruct((2,), jnp.int32),
+        "index": jax.ShapeDtypeStruct((2,), jnp.int32),
+    }
+    return Run(config, mesh, method, make_optimizer(config), jax.random.key(config.seed), batch_shape)
+
+
+def make_optimizer(config):
+    """The optax chain of ``config.optimizer``: schedules over the whole run, exclusions, freeze."""
+    o = config.optimizer
+    learning_rate = schedules.warmup_cosine(o.learning_rate, o.warmup_steps, config.steps, end=o.learning_rate_end)
+    weight_decay = o.weight_decay
+    if o.weight_decay_end is not None:
+        weight_decay = schedules.cosine(o.weight_decay, o.weight_decay_end, config.steps)
+    tx = optimizers.make_optimizer(
+        o.name, learning_rate=learning_rate, weight_decay=weight_decay, clip_norm=o.clip_norm, **o.options.to_dict()
+    )
+    if o.freeze:
+        tx = optimizers.freeze(tx, lambda path: re.search(o.freeze, path) is not None, until_step=o.freeze_steps)
+    return tx
+
+
+def open_data(config, split: str) -> data.Source:
+    """The images of a split."""
+    return data.open_source(config.data.source, split)
+
+
+def make_feed(config, source: data.Source, mesh: Mesh):
+    """``resident`` or ``grain``, behind one interface: ``iterate(start_step)``."""
+    feeds = {"resident": data.ResidentFeed, "grain": data.GrainFeed}
+    if config.data.feed not in feeds:
+        raise ValueError(f"no feed {config.data.feed!r}; use resident or grain")
+    return feeds[config.data.feed](
+        source, mesh, seed=config.seed, global_batch=config.data.batch_size, **config.data.options.to_dict()
+    )
+
+
+def checkpoint_folder(workdir: str | pathlib.Path) -> pathlib.Path:
+    """Where a run's checkpoints are."""
+    return pathlib.Path(workdir) / "checkpoints"
