@@ -46,7 +46,8 @@ def _span(start: Array, length: Array, size: int) -> Array:
 
 def _place(key: Array, shape: tuple[int, ...], sizes: Array, grid: tuple[int, int], official: bool) -> Array:
     """(*shape, 2) int32 uniform top-left corners for blocks of ``sizes`` (broadcast to the same shape)."""
-    free = jnp.array(grid, jnp.int32) - jnp.broadcast_to(sizes, (*shape, 2)) + (0 if official else 1)
+    room = np.broadcast_to(np.array(grid, np.int32) + (0 if official else 1), (*shape, 2))
+    free = room - jnp.broadcast_to(sizes, (*shape, 2))
     draws = jax.random.uniform(key, (*shape, 2))
     return jnp.minimum((draws * free.astype(jnp.float32)).astype(jnp.int32), free - 1)
 
@@ -88,7 +89,7 @@ def _official_context(key, targets, size, grid, min_keep, allow_overlap):
 def _fixed_context(key, targets, size, grid, min_keep):
     """First of 20 positions with at least ``min_keep`` patches outside the targets; else all patches outside them."""
     outside = ~jnp.any(targets, axis=0)
-    inside = _cover(_place(key, (_TRIES,), size, grid, False), size, grid) & outside
+    inside = _cover(_place(key, (_TRIES,), size, grid, False), size, grid) & outside[None]
     enough = jnp.sum(inside, axis=(1, 2)) >= min_keep
     return jnp.where(jnp.any(enough), inside[jnp.argmax(enough)], outside)
 

@@ -220,7 +220,7 @@ def test_color_jitter_is_one_order_of_the_four_clamped_operations():
     assert unique.min() > 0
 
 
-@pytest.mark.parametrize("pair", list(itertools.combinations(STRENGTH, 2)))
+@pytest.mark.parametrize("pair", [("brightness", "contrast"), ("contrast", "hue"), ("saturation", "hue")])
 def test_color_jitter_orders_are_equally_likely(pair):
     """With two operations at a time, which came first is read off the pixels: each does in half of the cases."""
     strength = {name: s if name in pair else 0.0 for name, s in STRENGTH.items()}
