@@ -14,7 +14,7 @@ def get_config():
     config.data.source = "tar:data/cifar10/*.tar.gz"
     config.data.mean, config.data.std = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
     config.data.batch_size = 256
-    config.optimizer = {"name": "sgd", "learning_rate": 0.12, "weight_decay": 5e-4, "warmup_steps": 50}
-    config.steps = 1200
-    config.run.eval_every = 300
+    config.optimizer.update({"name": "adamw", "learning_rate": 3e-3, "weight_decay": 0.02, "warmup_steps": 60})
+    config.steps = 1600
+    config.run.eval_every = 200
     return config

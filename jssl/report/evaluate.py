@@ -3,7 +3,6 @@
 import json
 import pathlib
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -29,9 +28,8 @@ def load_run(workdir: str, source: data.Source | None = None):
     source = source or setup.open_data(config, "train")
     run = setup.build(config, source[0]["image"].shape)
     initial, _ = run.init_state()
-    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), initial)
     with Checkpointer(setup.checkpoint_folder(folder), every=1) as checkpoints:
-        restored = checkpoints.restore(abstract)
+        restored = checkpoints.restore(setup.abstract(initial), config=config.to_dict())
     if restored is None:
         raise ValueError(
             f"no whole checkpoint in {setup.checkpoint_folder(folder)}; run jssl pretrain --workdir {workdir}"

@@ -1,6 +1,5 @@
 """The loop: batches in, metrics out, checkpoints on the way. It reads the config and knows no method by name."""
 
-import importlib.metadata
 import json
 import logging
 import pathlib
@@ -12,7 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from jssl.train import setup
-from jssl.train.checkpoint import Checkpointer, config_difference
+from jssl.train.checkpoint import Checkpointer
+from jssl.train.record import config_difference
 from jssl.train.metrics import MetricsWriter
 from jssl.train.online import OnlineEvaluation
 
@@ -55,7 +55,7 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
         feed = setup.make_feed(config, source, run.mesh)
         step_fn = run.make_step(specs)
         online = OnlineEvaluation(run, source, setup.open_data(config, "test"))
-        meta = {"config": config.to_dict(), "data": source.fingerprint, "versions": versions()}
+        meta = {"config": config.to_dict(), "data": source.fingerprint}
         pending: list = []
         bar = tqdm(total=config.steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True, mininterval=1)
         with MetricsWriter(folder, start_step=start) as writer, bar:
@@ -91,17 +91,17 @@ def resume(checkpoints, state, config, source):
     Raises:
       ValueError: the checkpoint is of another config or other data.
     """
-    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
-    newest = checkpoints.latest_step()
-    if newest is not None:
-        meta = checkpoints.read_meta(newest)
-        old, new = ({k: v for k, v in json.loads(json.dumps(c)).items() if k != "run"} for c in (meta["config"], config.to_dict()))
-        if changed := config_difference(old, new):
-            raise ValueError(f"the checkpoint in {checkpoints.folder} is of another config ({'; '.join(changed)}); use a new workdir")
-        if meta["data"] != source.fingerprint:
-            raise ValueError(f"the checkpoint in {checkpoints.folder} was trained on other data; use a new workdir")
-    restored = checkpoints.restore(abstract)
-    return state if restored is None else restored[0]
+    restored = checkpoints.restore(setup.abstract(state), config=config.to_dict())
+    if restored is None:
+        return state
+    state, meta, _ = restored
+    old, new = (setup.lasting(c) for c in (meta["config"], config.to_dict()))
+    if changed := config_difference(old, new):
+        where = f"the checkpoint in {checkpoints.folder}"
+        raise ValueError(f"{where} is of another config ({'; '.join(changed)}); use a new workdir")
+    if meta["data"] != source.fingerprint:
+        raise ValueError(f"the checkpoint in {checkpoints.folder} was trained on other data; use a new workdir")
+    return state
 
 
 def flush(pending, meter, folder, checkpoints, on_nonfinite) -> dict:
@@ -166,8 +166,3 @@ class Preemption:
 
     def __exit__(self, *error):
         signal.signal(signal.SIGTERM, self._previous)
-
-
-def versions() -> dict:
-    """Versions of the libraries that shape a run."""
-    return {name: importlib.metadata.version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "numpy")}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jssl import methods
+from jssl import methods, sharding
 from jssl.diagnostics import collapse
 from jssl.evaluation import features, knn
 
@@ -40,11 +40,11 @@ class OnlineEvaluation:
         return shown
 
 
-def encode(run, state, images, *, use_teacher: bool = False, batch_size: int = 250) -> np.ndarray:
+def encode(run, state, images, *, use_teacher: bool = False, batch_size: int = 256) -> np.ndarray:
     """uint8 images (N, H, W, 3) -> frozen features (N, D), float32."""
     params, extra = methods.teacher(state) if use_teacher else methods.student(state)
     return features.extract(
-        run.method.encode, params, extra, images, view=run.eval_view(), batch_size=batch_size
+        run.method.encode, params, extra, images, view=run.eval_view(), batch_size=batch_size, sharding=sharding.batch_sharding(run.mesh)
     )
 
 

@@ -1,8 +1,8 @@
 """Builds the parts of a run from its config: data, method, optimiser, state, step."""
 
 import dataclasses
+import json
 import pathlib
-import re
 from typing import Any
 
 import jax
@@ -89,7 +89,7 @@ def make_optimizer(config):
         o.name, learning_rate=learning_rate, weight_decay=weight_decay, clip_norm=o.clip_norm, **o.options.to_dict()
     )
     if o.freeze:
-        tx = optimizers.freeze(tx, lambda path: re.search(o.freeze, path) is not None, until_step=o.freeze_steps)
+        tx = optimizers.freeze(tx, o.freeze, until_step=o.freeze_steps)
     return tx
 
 
@@ -106,6 +106,16 @@ def make_feed(config, source: data.Source, mesh: Mesh):
     return feeds[config.data.feed](
         source, mesh, seed=config.seed, global_batch=config.data.batch_size, **config.data.options.to_dict()
     )
+
+
+def abstract(state):
+    """Shapes and shardings of a state: what a checkpoint is restored into."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
+
+
+def lasting(config: dict) -> dict:
+    """The part of a config that a resumed run must share: all but ``run``. As JSON, so that tuples compare as lists."""
+    return {name: value for name, value in json.loads(json.dumps(config)).items() if name != "run"}
 
 
 def checkpoint_folder(workdir: str | pathlib.Path) -> pathlib.Path:

@@ -1,0 +1,18 @@
+"""SimCLR with a small ResNet on the embedded synthetic shapes: no download, no accelerator."""
+
+from jssl.config import default_config
+
+
+def get_config():
+    config = default_config()
+    config.method = {"name": "simclr", "temperature": 0.2, "projector": (256, 64)}
+    config.encoder = {"name": "resnet", "stage_sizes": (1, 1, 1, 1), "block": "basic", "width": 16, "stem": "cifar"}
+    config.image_size = 24
+    config.eval_image_size = 32
+    config.augmentation = {"strength": 1.0, "blur": False, "crop_scale": (0.3, 1.0)}
+    config.dtype = "float32"
+    config.data.batch_size = 128
+    config.optimizer.update({"name": "adamw", "learning_rate": 3e-3, "weight_decay": 0.05, "warmup_steps": 40})
+    config.steps = 500
+    config.run.eval_every = 100
+    return config

@@ -1,0 +1,134 @@
+"""The invariants of the step, for every registered method."""
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jssl import methods
+from jssl.train.checkpoint import Checkpointer
+from jssl.train.setup import abstract
+from rows import ROWS
+from harness import Tiny, arrays
+
+METHODS = sorted(methods.REGISTRY)
+
+
+def test_every_method_has_a_row():
+    assert sorted(ROWS) == METHODS
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_same_run_on_any_devices(name):
+    one = Tiny(name).run(20)
+    assert one[-1] != one[0]
+    for devices, fsdp in ((2, 1), (8, 4)):
+        np.testing.assert_allclose(Tiny(name, devices=devices, fsdp=fsdp).run(20), one, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_state_is_sharded_and_stays_so(name):
+    run = Tiny(name, devices=4, fsdp=4)
+    before = jax.tree.map(lambda x: x.sharding, run.state)
+    assert any("fsdp" in str(leaf.sharding.spec) for leaf in jax.tree.leaves(run.state.params))
+    run.run(1)
+    assert jax.tree.leaves(before) == jax.tree.leaves(jax.tree.map(lambda x: x.sharding, run.state))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_one_trace_and_resume_is_exact(name, tmp_path):
+    method = Tiny(name).method
+    counted = dataclasses.replace(method, loss=chex.assert_max_traces(method.loss, n=1))
+    straight = Tiny(name, method=counted)
+    with Checkpointer(tmp_path, every=3) as checkpoints:
+        straight.run(3)
+        checkpoints.save(3, straight.state, {})
+        straight.run(3)  # the saved buffers are donated while the save is under way
+    resumed = Tiny(name)
+    with Checkpointer(tmp_path, every=3) as checkpoints:
+        resumed.state, _, _ = checkpoints.restore(abstract(resumed.state))
+    resumed.run(3)
+    chex.assert_trees_all_equal(arrays(resumed.state), arrays(straight.state))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_gradient_reaches_the_teacher(name):
+    run = Tiny(name)
+    if run.method.teacher is None:
+        assert run.state.teacher == {}
+        return
+    from jssl.train.state import make_views
+
+    views, keys = make_views(run.method, run.state.key, 0, run.feed.batch(0))
+
+    def loss(teacher):
+        return run.method.loss(run.state.params, teacher, run.state.extra, views, keys, step=0, axis_name=None)[0]
+
+    assert not any(np.any(g) for g in jax.tree.leaves(jax.jit(jax.grad(loss))(run.state.teacher)))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_teacher_follows_the_student(name):
+    run = Tiny(name)
+    if run.method.teacher is None:
+        return
+    old = arrays(run.state.teacher)
+    run.run(1)
+    new, student = arrays(run.state.teacher), arrays(run.method.teacher(run.state.params))
+    for path in old:
+        np.testing.assert_allclose(new[path], 0.9 * old[path] + 0.1 * student[path], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_bad_batch_reaches_nothing(name):
+    run = Tiny(name)
+    run.run(1)
+    poisoned = jax.tree.map(lambda x: x * jnp.nan, run.state.params)
+    run.state = run.state.replace(params=poisoned)
+    before = arrays((run.state.teacher, run.state.extra, run.state.opt_state))
+    (loss,) = run.run(1)
+    assert np.isnan(loss)
+    chex.assert_trees_all_equal(arrays((run.state.teacher, run.state.extra, run.state.opt_state)), before)
+    assert int(run.state.step) == 2
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_accumulation_is_exact_or_refused(name):
+    if Tiny(name).method.coupled:
+        with pytest.raises(ValueError, match="accumulate=4"):
+            Tiny(name, accumulate=4)
+        return
+    whole, parts = Tiny(name, devices=2), Tiny(name, devices=2, accumulate=4)
+    np.testing.assert_allclose(parts.run(4), whole.run(4), rtol=1e-5)
+    for path, value in arrays(whole.state).items():
+        np.testing.assert_allclose(arrays(parts.state)[path], value, atol=2e-5, err_msg=path)
+
+
+def test_queue_takes_every_key_once_per_accumulated_update():
+    """MoCo with a ViT has no batch norm, so accumulation is exact: the queue moves once, by the whole batch."""
+    encoder = ROWS["dino"]["encoder"]
+    whole, parts = Tiny("moco", encoder=encoder), Tiny("moco", encoder=encoder, accumulate=4)
+    np.testing.assert_allclose(parts.run(5), whole.run(5), rtol=1e-5)
+    assert int(parts.state.extra["pointer"]) == int(whole.state.extra["pointer"]) == 16
+    np.testing.assert_allclose(parts.state.extra["queue"], whole.state.extra["queue"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_bfloat16_compute_keeps_float32_state(name):
+    run = Tiny(name, dtype=jnp.bfloat16)
+    assert np.all(np.isfinite(run.run(2)))
+    floats = [x for x in jax.tree.leaves(run.state) if jnp.issubdtype(x.dtype, jnp.floating)]
+    assert floats and all(x.dtype == jnp.float32 for x in floats)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_features_of_student_and_teacher(name):
+    run = Tiny(name)
+    run.run(1)
+    pictures = jnp.ones((3, 16, 16, 3))
+    branches = [methods.student] + ([methods.teacher] if run.method.teacher else [])
+    shapes = {run.method.encode(*branch(run.state), pictures).shape for branch in branches}
+    assert len(shapes) == 1 and shapes.pop()[0] == 3
