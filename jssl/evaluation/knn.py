@@ -122,7 +122,7 @@ def _votes(bank, labels, valid, test, temperature, *, k, num_classes):
 
     def add(total, vote):  # one neighbour at a time: the same sum on every run, and no (M, k, C) array
         weight, label = vote
-        return total + weight[:, None] * (label[:, None] == jnp.arange(num_classes)[None]), None
+        return total + jnp.where(label[:, None] == jnp.arange(num_classes)[None], weight[:, None], 0.0), None
 
     total, _ = jax.lax.scan(add, jnp.zeros((len(test), num_classes)), (weights.T, classes.T))
     return total
