@@ -9,10 +9,14 @@ folder's name, skip a save while another is in flight, and refuse to write a ste
 After a failed write, v0 also prints the tracebacks of its own threads past every log filter.
 """
 
+import gc
+import json
 import logging
 import math
 import os
 import re
+import sys
+import warnings
 from typing import Any
 
 import jax
@@ -72,7 +76,6 @@ class Checkpointer:
         self._context = ocp.Context()
         # Made in the background, a folder that cannot be made, or a crash meanwhile, leaves threads waiting 20 minutes.
         self._context.async_options.create_directories_asynchronously = False
-        _quiet_orbax()
 
     def save(self, step: int, state: Any, meta: dict, metrics: dict | None = None, force: bool = False) -> bool:
         """Starts to write a checkpoint if ``step`` is a multiple of ``every``; on return the state may be donated.
@@ -161,7 +164,8 @@ class Checkpointer:
             raise self._no_step(step)
         broken = {}
         while (newest := _from_first_process(max(candidates, default=-1))) >= 0:
-            state, meta, reason = self._try(newest, abstract_state, wanted, config)
+            with _quiet:
+                state, meta, reason = self._try(newest, abstract_state, wanted, config)
             if reason is None:
                 self._current, self._given_up = newest, {s for s in steps if s > newest}
                 return state, meta, newest
@@ -238,7 +242,8 @@ class Checkpointer:
         return self.folder / str(step)
 
     def _read_record(self, step: int) -> dict:
-        return records.check(ocp.checkpointables_metadata(self._path(step)).custom_metadata)
+        # Read as a file: ocp.checkpointables_metadata would open every array too, and log what it finds broken.
+        return records.check(json.loads((self._path(step) / "_CHECKPOINT_METADATA").read_text())["custom_metadata"])
 
     def _load(self, step: int, wanted: dict) -> dict[str, jax.Array]:
         abstract = {name: _abstract_data(leaf) for name, leaf in wanted.items()}
@@ -257,7 +262,7 @@ class Checkpointer:
             raise ValueError(f"checkpoint: {self.folder} already holds step {newest}; restore it or use another folder")
 
     def _sweep(self) -> None:
-        """Removes what a killed run left half written or half deleted. Only a writer may: a reader can come meanwhile."""
+        """Removes what a killed run left half written or half deleted; writers only, a reader may come at any time."""
         if self._swept:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -376,12 +381,34 @@ def _from_first_process(step: int) -> int:
     return step if jax.process_count() == 1 else int(multihost_utils.broadcast_one_to_all(np.asarray(step, np.int32)))
 
 
-def _quiet_orbax() -> None:
-    """Orbax logs a traceback per thread of a failed save; the one error that matters is raised to the caller."""
-    absl_logger = logging.getLogger("absl")
-    if _is_news not in absl_logger.filters:
-        absl_logger.addFilter(_is_news)
+class _Quiet(logging.Filter):
+    """Keeps back what Orbax says about an error that it also raises: a traceback per thread, dumps of broken files.
+
+    As a log filter it drops these for good. As a context, for reading, also what comes from the tasks that Orbax leaves
+    behind when one of them fails: Python reports those when it frees them, to no caller.
+    """
+
+    reading = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = str(record.msg)
+        return not (
+            (self.reading and (record.name == "asyncio" or "orbax" in record.pathname))
+            or "_SignalingThread.run() raised an exception" in text
+        )
+
+    def __enter__(self):
+        self.reading = True
+        self._hooks = sys.unraisablehook, sys.excepthook
+        sys.unraisablehook = sys.excepthook = lambda *_: None
+
+    def __exit__(self, *error):
+        with warnings.catch_warnings(action="ignore"):  # coroutines that were never awaited
+            gc.collect()
+        sys.unraisablehook, sys.excepthook = self._hooks
+        self.reading = False
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    return "_SignalingThread.run() raised an exception" not in str(record.msg)
+_quiet = _Quiet()
+logging.getLogger("absl").addFilter(_quiet)
+logging.getLogger("asyncio").addFilter(_quiet)
