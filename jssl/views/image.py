@@ -296,8 +296,8 @@ def color_jitter(
 
     All 24 orders are equally likely. The first three operations have one form, ``clip(f x + (1 - f) m)``, and become
     the identity at f = 1, so three gated ones before the hue shift and three after it give every order with one hue
-    shift and no branch. SimCLR's own code differs: without torchvision's luma rounding, and brightness there is
-    additive in v1.
+    shift and no branch. SimCLR's TensorFlow code differs: contrast blends with the mean of each channel, and in its
+    first version brightness is added, not multiplied.
 
     Args:
         key: PRNG key.

@@ -156,7 +156,7 @@ def multi_block(
 
     Reference: Assran et al. 2023, https://arxiv.org/abs/2301.08243.
 
-    >>> masks = multi_block(jax.random.key(0), None, 8, context_size=32)
+    >>> masks = jax.jit(lambda key: multi_block(key, None, 8, context_size=32))(jax.random.key(0))
     >>> masks["context"].shape, masks["target"].shape
     ((32,), (4, 16))
     """
@@ -211,16 +211,18 @@ def truncate_context(masks: dict[str, Array], axis_name=None) -> dict[str, Array
     """Cuts every context of a batch to the shortest one, in raster order, as the authors' I-JEPA collator does.
 
     Args:
-        masks: a batch with "context_mask" (B, Kc) bool, as ``jax.vmap`` of ``multi_block`` gives; other entries pass.
+        masks: a batch with "context" (B, Kc) and "context_mask" (B, Kc), as ``jax.vmap`` of ``multi_block`` gives;
+            other entries pass.
         axis_name: mapped axes the batch is split over. The authors truncate per process; here the batch is global.
 
     Returns:
-        The same dict with a shorter "context_mask".
+        The same dict with fewer filled slots; the slots that are emptied hold 0.
 
-    >>> masks = {"context_mask": jnp.array([[True, True, True], [True, True, False]])}
-    >>> truncate_context(masks)["context_mask"].sum(axis=1)
-    Array([2, 2], dtype=int32)
+    >>> context = jnp.array([[1, 2, 3], [4, 5, 0]])
+    >>> truncate_context({"context": context, "context_mask": context > 0})["context"].tolist()
+    [[1, 2, 0], [4, 5, 0]]
     """
     mask = masks["context_mask"]
     shortest = collectives.min(jnp.min(jnp.sum(mask, axis=1)), axis_name)
-    return {**masks, "context_mask": mask & (jnp.arange(mask.shape[1]) < shortest)[None, :]}
+    mask = mask & (jnp.arange(mask.shape[1]) < shortest)[None, :]
+    return {**masks, "context": jnp.where(mask, masks["context"], 0), "context_mask": mask}

@@ -32,10 +32,9 @@ def multi_crop(
 
     Reference: SwAV, Caron et al. 2020, https://arxiv.org/abs/2006.09882; DINO, https://arxiv.org/abs/2104.14294.
 
-    >>> from jssl.views import dino_global, dino_local
-    >>> augmentations = dino_global(8, 0, blur=False), dino_global(8, 1, blur=False)
-    >>> crops = multi_crop(jax.random.key(0), jnp.ones((16, 16, 3)), global_augmentations=augmentations,
-    ...                    local_augmentation=dino_local(4, blur=False), num_local=3)
+    >>> from jssl.views import eval_view
+    >>> crops = multi_crop(jax.random.key(0), jnp.ones((8, 8, 3)), global_augmentations=[eval_view(8)] * 2,
+    ...                    local_augmentation=eval_view(4), num_local=3)
     >>> crops["global"].shape, crops["local"].shape
     ((2, 8, 8, 3), (3, 4, 4, 3))
     """

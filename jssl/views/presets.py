@@ -35,8 +35,8 @@ class Augmentation:
         mean: channel means that are subtracted at the end.
         std: channel standard deviations that are divided by.
 
-    >>> augment = simclr(8)
-    >>> augment(jax.random.key(0), jax.numpy.ones((8, 8, 3))).shape
+    >>> augment = Augmentation(size=8, gray_prob=0.2)
+    >>> jax.jit(augment)(jax.random.key(0), jax.numpy.ones((8, 8, 3))).shape
     (8, 8, 3)
     """
 

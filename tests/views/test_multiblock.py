@@ -60,8 +60,6 @@ def same_counts(ours, reference):
     table = table[:, table.sum(axis=0) > 0]
     if table.shape[1] > 1:
         assert stats.chi2_contingency(table).pvalue > 1e-3
-    total_variation = np.abs(table[0] / table[0].sum() - table[1] / table[1].sum()).sum() / 2
-    assert total_variation < 0.06
 
 
 @functools.cache
@@ -112,10 +110,10 @@ def test_official_keeps_the_quirks(name):
     # No target touches the last row or column, and a context block is at most a side minus one.
     assert not target[..., -1, :].any() and not target[..., :, -1].any()
     assert context.any(axis=3).sum(axis=2).max() == context.shape[2] - 1
-    # Scale and aspect are tied: the taller of two blocks is never the smaller one.
+    # One path from low and wide to tall and narrow: a tall block is never small (that the two are drawn by one number).
     block = np.stack([target[:, 0, 0].any(axis=2).sum(axis=1), target[:, 0, 0].any(axis=1).sum(axis=1)], axis=1)
-    sizes = sorted({tuple(map(int, b)) for b in block})
-    assert all(low[0] / low[1] < high[0] / high[1] for low, high in zip(sizes, sizes[1:]))
+    sizes = {tuple(map(int, b)) for b in block}
+    assert min(sizes)[1] == max(w for _, w in sizes) and len(sizes) <= 6
     # Sizes are those of the batch, positions those of the example.
     assert len(sizes) > 1
     assert (target[:, 0] != target[:, 1]).any(axis=(1, 2, 3)).mean() > 0.9
@@ -127,30 +125,35 @@ def test_official_context_is_truncated_in_raster_order():
     assert lost[:, :, 10:].mean() > 2 * lost[:, :, 2:6].mean()
 
 
-def test_official_context_never_meets_targets_unless_it_must():
+def test_official_context_never_meets_targets():
     context, target = official_members("c00")
     assert not (context & target.any(axis=2)).any()
-    # Four targets of about half the grid: the last ones have to be sparable, the first seldom is.
+
+
+def test_official_spares_the_last_targets_when_too_little_is_left():
+    """A 7 x 7 context has one place in an 8 x 8 grid, so what the retries give is known: drop targets from the end."""
     masks = draw(
-        200,
-        2,
-        8,
-        sampler="official",
-        target_scale=(0.5, 0.5),
-        target_aspect=(1.0, 1.0),
-        context_scale=(0.6, 0.6),
+        400, 1, 8, sampler="official", target_scale=(0.4, 0.4), target_aspect=(1.0, 1.0), context_scale=(0.8, 0.8),
         min_keep=15,
-    )
-    context = dense(masks["context"], masks["context_mask"], 64)
-    target = dense(masks["target"], masks["target_mask"], 64)
-    assert (context.sum(axis=2) > 15).all()
-    overlap = (context[:, :, None] & target).any(axis=3).mean(axis=(0, 1))
-    assert overlap[3] > 0.9 and (np.diff(overlap) >= 0).all() and overlap[0] < overlap[3]
+    )  # fmt: skip
+    context = dense(masks["context"], masks["context_mask"], 64)[:, 0].reshape(-1, 8, 8)
+    target = dense(masks["target"], masks["target_mask"], 64)[:, 0].reshape(-1, 4, 8, 8)
+    block = np.zeros((8, 8), bool)
+    block[:7, :7] = True
+    barred = []
+    for ours, targets in zip(context, target):
+        for count in range(4, -1, -1):
+            expected = block & ~targets[:count].any(axis=0)
+            if expected.sum() > 15:
+                break
+        np.testing.assert_array_equal(ours, expected)
+        barred.append(count)
+    assert {2, 3, 4} <= set(barred)
 
 
 @functools.cache
-def fixed(context_size=70):
-    return draw(500, 4, 12, seed=1, context_size=context_size)
+def fixed():
+    return draw(500, 4, 12, seed=1, context_size=70)
 
 
 def fixed_members():
@@ -229,7 +232,8 @@ def test_fixed_leaves_a_context_when_targets_crowd_the_grid():
 
 def test_truncate_context_over_devices_is_the_global_minimum():
     lengths = np.array([5, 7, 6, 3, 8, 8, 4, 6])
-    masks = {"context_mask": jnp.arange(8)[None, :] < jnp.asarray(lengths)[:, None], "image": jnp.ones((8, 1))}
+    mask = jnp.arange(8)[None, :] < jnp.asarray(lengths)[:, None]
+    masks = {"context": jnp.where(mask, 5, 0), "context_mask": mask, "image": jnp.ones((8, 1))}
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,), devices=jax.devices()[:4])
     cut = jax.jit(
         jax.shard_map(
@@ -241,6 +245,7 @@ def test_truncate_context_over_devices_is_the_global_minimum():
     )(masks)
     np.testing.assert_array_equal(cut["context_mask"], np.tile(np.arange(8) < 3, (8, 1)))
     np.testing.assert_array_equal(cut["context_mask"], views.truncate_context(masks)["context_mask"])
+    np.testing.assert_array_equal(cut["context"], np.tile(5 * (np.arange(8) < 3), (8, 1)))
     np.testing.assert_array_equal(cut["image"], masks["image"])
 
 
