@@ -166,6 +166,8 @@ class Checkpointer:
         while (newest := _from_first_process(max(candidates, default=-1))) >= 0:
             with _quiet:
                 state, meta, reason = self._try(newest, abstract_state, wanted, config)
+                if reason is not None:
+                    gc.collect()  # tasks that Orbax left behind complain when they are freed: let it be now
             if reason is None:
                 self._current, self._given_up = newest, {s for s in steps if s > newest}
                 return state, meta, newest
@@ -323,7 +325,7 @@ class Checkpointer:
         fields = config_difference(meta.get("config", {}), config) if config else []
         told = f"; config: {some(fields)}" if fields else ""
         return ValueError(
-            f"checkpoint: step {step} in {self.folder} is of another model: {some(problems)}{told}; "
+            f"checkpoint: step {step} in {self.folder} is of another model: {', '.join(problems)}{told}; "
             "use the config it was made with, or another folder"
         )
 
@@ -384,8 +386,8 @@ def _from_first_process(step: int) -> int:
 class _Quiet(logging.Filter):
     """Keeps back what Orbax says about an error that it also raises: a traceback per thread, dumps of broken files.
 
-    As a log filter it drops these for good. As a context, for reading, also what comes from the tasks that Orbax leaves
-    behind when one of them fails: Python reports those when it frees them, to no caller.
+    As a log filter it drops these for good. As a context, for reading, also what Python reports of the tasks that Orbax
+    leaves behind when one of them fails.
     """
 
     reading = False
@@ -401,10 +403,11 @@ class _Quiet(logging.Filter):
         self.reading = True
         self._hooks = sys.unraisablehook, sys.excepthook
         sys.unraisablehook = sys.excepthook = lambda *_: None
+        self._warnings = warnings.catch_warnings(action="ignore", category=RuntimeWarning)  # coroutine never awaited
+        self._warnings.__enter__()
 
     def __exit__(self, *error):
-        with warnings.catch_warnings(action="ignore"):  # coroutines that were never awaited
-            gc.collect()
+        self._warnings.__exit__(*error)
         sys.unraisablehook, sys.excepthook = self._hooks
         self.reading = False
 

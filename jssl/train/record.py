@@ -46,18 +46,17 @@ def mismatch(recorded: dict, wanted: dict) -> list[str]:
     def text(described):
         return f"{described['dtype']}{tuple(described['shape'])}"
 
-    problems = []
-    for name, leaf in wanted.items():
-        here = _describe(leaf)
-        if name in recorded and text(recorded[name]) != text(here):
-            problems.append(f"{name} is {text(recorded[name])} in the checkpoint and {text(here)} here")
-    for where, alone in (
-        ("only in the checkpoint", [name for name in recorded if name not in wanted]),
-        ("only here", [name for name in wanted if name not in recorded]),
-    ):
-        if alone:
-            problems.append(f"{where}: {some(alone)}")
-    return problems
+    both = {name: (text(recorded[name]), text(_describe(leaf))) for name, leaf in wanted.items() if name in recorded}
+    groups = {
+        "": [f"{name} is {old} in the checkpoint and {new} here" for name, (old, new) in both.items() if old != new],
+        "only in the checkpoint: ": recorded.keys() - wanted.keys(),
+        "only here: ": wanted.keys() - recorded.keys(),
+    }
+
+    def depth(name):  # short paths first: a parameter says more than the optimiser's copies of it
+        return name.count("/"), name
+
+    return [where + some(sorted(names, key=depth)) for where, names in groups.items() if names]
 
 
 def config_difference(old: dict, new: dict) -> list[str]:
