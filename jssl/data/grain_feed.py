@@ -10,9 +10,10 @@ from jax.sharding import Mesh
 from PIL import Image
 
 from jssl.data.decode import parallel_map, resize_image
-from jssl.data.feed import batch_sharding, check_batch
+from jssl.data.feed import check_batch
 from jssl.data.order import batch_indices
 from jssl.data.source import Source
+from jssl.sharding import batch_sharding
 
 __all__ = ["GrainFeed"]
 

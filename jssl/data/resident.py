@@ -9,9 +9,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jssl.data.feed import batch_sharding, check_batch
+from jssl.data.feed import check_batch
 from jssl.data.order import batch_indices
 from jssl.data.source import Source
+from jssl.sharding import batch_sharding
 
 __all__ = ["ResidentFeed"]
 

@@ -1,8 +1,9 @@
 """Images made by code from a seed: a shape to recognise among nuisance that raw pixels cannot see past.
 
-The class is the shape. Position, size, rotation, colours, texture, shading and whether the shape or the background is
-brighter are drawn independently of it. Every value is a hash of (seed, split, example, column), so an example does not
-depend on how many there are, on the version of numpy or on the order of access.
+Two to four copies of one shape lie on a textured background; the shape is the class. Number, place, size, tilt and
+colour of the copies, whether each is brighter or darker than the background, and the background itself are drawn
+independently of it. Every value is a hash of (seed, split, example, column), so an example does not depend on how many
+there are, on the version of numpy or on the order of access.
 """
 
 import hashlib
@@ -18,13 +19,18 @@ __all__ = ["SyntheticSource"]
 
 _VERSION = 1  # raise it when the pictures change
 _GRID = 5  # the background's clouds are a grid of random values, interpolated
+_COPIES = 4  # of the shape, at most
+_DRAWS = 11  # numbers that each copy draws
+_TILT = 0.5  # largest rotation either way, in radians
+_JITTER = 0.1  # of the place of a copy, in frame widths
 _SPEED = 0.06  # of a clip, in frame widths per frame
-_COLOURS = {
-    "black": (0.05, 0.05, 0.05), "grey": (0.5, 0.5, 0.5), "white": (0.95, 0.95, 0.95), "red": (0.85, 0.15, 0.15),
-    "orange": (0.95, 0.55, 0.1), "yellow": (0.9, 0.85, 0.2), "green": (0.2, 0.65, 0.2), "cyan": (0.2, 0.8, 0.8),
-    "blue": (0.2, 0.3, 0.85), "purple": (0.5, 0.2, 0.7), "pink": (0.95, 0.5, 0.75), "brown": (0.45, 0.3, 0.15),
-}  # fmt: skip
+_HUES = (
+    (20, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (200, "cyan"), (255, "blue"), (290, "purple"),
+    (340, "pink"), (360, "red"),
+)  # fmt: skip
+_PLURALS = {"cross": "crosses", "bars": "sets of bars", "dots": "groups of dots"}
 _TEXTURES = ("plain", "striped", "cloudy")
+_PIXEL = (slice(None), None, None)  # one value per example, the same for all of its pixels
 
 
 class SyntheticSource(Source):
@@ -82,20 +88,18 @@ class SyntheticSource(Source):
         """One sentence about an example, true of its picture.
 
         >>> SyntheticSource("train", num_examples=10).caption(3)
-        'a large green star at the bottom right of a cloudy yellow background'
+        'two stars in dark red and light orange on a striped blue background'
         """
-        f = self._factors(np.array([range(len(self))[index]]))
-        size = "small" if f["radius"][0] < 0.3 else "large"
-        across, down = (("left", "", "right"), ("top", "", "bottom"))
-        x, y = ((f[axis][0] > 0.45).astype(int) + (f[axis][0] > 0.55) for axis in ("x", "y"))
-        place = f"{down[y]} {across[x]}".strip() or "centre"
-        shape = self.class_names[index % len(self.class_names)]
-        shape = {"bars": "set of bars", "dots": "group of dots"}.get(shape, shape)
-        front, back, texture = _name(f["front"][0]), _name(f["back"][0]), _TEXTURES[f["texture"][0]]
-        return f"a {size} {front} {shape} at the {place} of a {texture} {back} background"
+        f = {name: value[0] for name, value in self._factors(np.array([range(len(self))[index]])).items()}
+        colours = [_name(colour) for colour in f["front"][: f["count"]]]
+        count, shape = ("two", "three", "four")[f["count"] - 2], self.class_names[index % len(self.class_names)]
+        return (
+            f"{count} {_PLURALS.get(shape, shape + 's')} in {', '.join(colours[:-1])} and {colours[-1]} "
+            f"on a {_TEXTURES[f['texture']]} {_name(f['back'])} background"
+        )
 
     def clip(self, index: int, frames: int) -> np.ndarray:
-        """The example in motion: it drifts, bounces off the edges and turns; frame 0 is the image itself.
+        """The example in motion: the copies drift, bounce off the edges and turn; frame 0 is the image itself.
 
         Args:
           index: the example.
@@ -116,73 +120,77 @@ class SyntheticSource(Source):
 
     def _factors(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """Everything that is drawn, one row per example. Lengths are fractions of the frame."""
-        u = self._uniform(index, 24 + 3 * _GRID * _GRID)
-        radius = 0.24 + 0.14 * u[:, 0]
-        reach = 0.5 - 0.85 * radius  # how far the centre may be from the middle: nearly all of the shape is in sight
-        brightness = 0.15 + 0.7 * u[:, 3]  # of the background
-        gap = 0.3 + 0.2 * u[:, 4]
-        # Brighter or darker at random where both fit: the sign of the contrast says nothing about the class.
-        up = np.where(brightness + gap > 1, False, np.where(brightness - gap < 0, True, u[:, 5] < 0.5))
-        back = _colour(brightness, 2 * np.pi * u[:, 6], 0.25 * u[:, 7])
-        front = _colour(np.where(up, brightness + gap, brightness - gap), 2 * np.pi * u[:, 8], 0.3 * u[:, 9])
+        u = self._uniform(index, 16 + _DRAWS * _COPIES + 3 * _GRID * _GRID)
+        own = u[:, 16 : 16 + _DRAWS * _COPIES].reshape(-1, _COPIES, _DRAWS)  # what each copy of the shape draws
+        count = 2 + (u[:, 0] * (_COPIES - 1)).astype(int)
+        places = np.argsort(own[..., 0], 1)  # which quarter of the frame each copy is in
+        radius = 0.17 + 0.07 * own[..., 1]
+        luma = 0.41 + 0.18 * u[:, 1]  # of the background
+        gap = 0.28 + 0.12 * own[..., 2]
+        # Brighter or darker than the background, copy by copy: the sign of the contrast says nothing about the class.
+        sign = np.where(own[..., 3] < 0.5, -1, 1)
         return {
+            "count": count,
             "radius": radius,
-            "reach": reach,
-            "x": 0.5 + reach * (2 * u[:, 1] - 1),
-            "y": 0.5 + reach * (2 * u[:, 2] - 1),
-            "rotation": 2 * np.pi * u[:, 10],
-            "back": back,
-            "front": front,
-            "texture": (u[:, 11] * len(_TEXTURES)).astype(int),
-            "amplitude": 0.08 + 0.1 * u[:, 12],
-            "angle": 2 * np.pi * u[:, 13],
-            "waves": 2 + 3 * u[:, 14],
-            "phase": 2 * np.pi * u[:, 15],
-            "shade": 0.15 * (2 * u[:, 16] - 1),
-            "shade_angle": 2 * np.pi * u[:, 17],
-            "direction": 2 * np.pi * u[:, 18],
-            "spin": 0.3 * (2 * u[:, 19] - 1),
-            "clouds": 2 * u[:, 24:].reshape(-1, _GRID, _GRID, 3) - 1,
+            "x": 0.25 + 0.5 * (places % 2) + _JITTER * (2 * own[..., 4] - 1),
+            "y": 0.25 + 0.5 * (places // 2) + _JITTER * (2 * own[..., 5] - 1),
+            "rotation": _TILT * (2 * own[..., 6] - 1),
+            "front": _colour(luma[:, None] + sign * gap, 2 * np.pi * own[..., 7], 0.1 + 0.2 * own[..., 8]),
+            "back": _colour(luma, 2 * np.pi * u[:, 2], 0.1 * u[:, 3]),
+            "direction": 2 * np.pi * own[..., 9],
+            "spin": 0.3 * (2 * own[..., 10] - 1),
+            "texture": (u[:, 4] * len(_TEXTURES)).astype(int),
+            "amplitude": 0.04 + 0.05 * u[:, 5],
+            "angle": 2 * np.pi * u[:, 6],
+            "waves": 2 + 3 * u[:, 7],
+            "phase": 2 * np.pi * u[:, 8],
+            "shade": 0.15 * (2 * u[:, 9] - 1),
+            "light": 2 * np.pi * u[:, 10],
+            "clouds": 2 * u[:, 16 + _DRAWS * _COPIES :].reshape(-1, _GRID, _GRID, 3) - 1,
         }
 
     def _render(self, index: np.ndarray, time: np.ndarray | None = None) -> np.ndarray:
         """(n,) examples at (n,) times to (n, S, S, 3) uint8."""
         f, size = self._factors(index), self.image_size
         if time is not None:
-            f["rotation"] = f["rotation"] + f["spin"] * time
+            f["rotation"] = f["rotation"] + f["spin"] * time[:, None]
             for axis, wave in (("x", np.cos), ("y", np.sin)):
-                f[axis] = _bounce(f[axis] + time * _SPEED * wave(f["direction"]), 0.5 - f["reach"], 0.5 + f["reach"])
-        f = {name: value[:, None, None].astype(np.float32) for name, value in f.items() if value.ndim == 1} | {
-            name: value.astype(np.float32) for name, value in f.items() if value.ndim > 1
-        }
+                # Off the edge of the frame, or off the starting point where that is beyond it.
+                low, high = np.minimum(f[axis], f["radius"]), np.maximum(f[axis], 1 - f["radius"])
+                f[axis] = _bounce(f[axis] + _SPEED * time[:, None] * wave(f["direction"]), low, high)
+        f = {name: value.astype(np.float32) for name, value in f.items()}
         grid = (np.arange(size, dtype=np.float32) + np.float32(0.5)) / size
         x, y = grid[None, None, :], grid[None, :, None]
 
-        along = np.cos(f["angle"]) * x + np.sin(f["angle"]) * y
-        stripes = np.sin(2 * np.pi * f["waves"] * along + f["phase"])[..., None]
+        along = np.cos(f["angle"])[_PIXEL] * x + np.sin(f["angle"])[_PIXEL] * y
+        stripes = np.sin(2 * np.pi * f["waves"][_PIXEL] * along + f["phase"][_PIXEL])[..., None]
         weights = np.maximum(0, 1 - np.abs(grid[:, None] * (_GRID - 1) - np.arange(_GRID, dtype=np.float32)))
         clouds = np.einsum("yi,nijc->nyjc", weights, f["clouds"])
         clouds = np.einsum("xj,nyjc->nyxc", weights, clouds)
-        texture = f["texture"][..., None]
+        texture = f["texture"][_PIXEL][..., None]
         pattern = np.where(texture == 1, stripes, np.where(texture == 2, 1.5 * clouds, 0.3 * clouds))
-        picture = f["back"][:, None, None] + f["amplitude"][..., None] * pattern
+        picture = f["back"][_PIXEL] + f["amplitude"][_PIXEL][..., None] * pattern
 
-        shape = self._cover(index, x - f["x"], y - f["y"], f)[..., None]
-        picture += shape * (f["front"][:, None, None] - picture)
-        shade = f["shade"] * (np.cos(f["shade_angle"]) * (x - 0.5) + np.sin(f["shade_angle"]) * (y - 0.5))
-        picture += shade[..., None]
+        for copy in range(_COPIES):
+            own = {name: f[name][:, copy] for name in ("x", "y", "rotation", "radius", "front")}
+            cover = self._cover(index, x, y, own, copy < f["count"])[..., None]
+            picture += cover * (own["front"][_PIXEL] - picture)
+        slope = np.cos(f["light"])[_PIXEL] * (x - 0.5) + np.sin(f["light"])[_PIXEL] * (y - 0.5)
+        picture += (f["shade"][_PIXEL] * slope)[..., None]
         return (picture.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
-    def _cover(self, index, x, y, f):
-        """How much of each pixel the shape covers, 0 to 1: the outline is antialiased over one pixel."""
-        cos, sin = np.cos(f["rotation"]) / f["radius"], np.sin(f["rotation"]) / f["radius"]
-        u, v = cos * x + sin * y, cos * y - sin * x
+    def _cover(self, index, x, y, own, drawn):
+        """How much of each pixel a copy of the shape covers, 0 to 1: the outline is antialiased over one pixel."""
+        x, y = x - own["x"][_PIXEL], y - own["y"][_PIXEL]
+        cos, sin = np.cos(own["rotation"])[_PIXEL], np.sin(own["rotation"])[_PIXEL]
+        radius = own["radius"][_PIXEL]
+        u, v = (cos * x + sin * y) / radius, (cos * y - sin * x) / radius
         label = index % len(self.class_names)
-        distance = np.empty(u.shape, np.float32)
-        for number in np.unique(label):
-            rows = label == number
+        distance = np.ones(u.shape, np.float32)
+        for number in np.unique(label[drawn]):
+            rows = drawn & (label == number)
             distance[rows] = SHAPES[number](u[rows], v[rows])
-        return (0.5 - distance * f["radius"] * self.image_size).clip(0, 1)
+        return (0.5 - distance * radius * self.image_size).clip(0, 1)
 
 
 def _bounce(value, low, high):
@@ -192,12 +200,18 @@ def _bounce(value, low, high):
 
 
 def _colour(luma, hue, chroma):
-    """RGB (n, 3) with a given luma: YIQ with hue as the angle, so that contrast survives a conversion to grey."""
+    """RGB (..., 3) with a given luma: YIQ with hue as the angle, so that contrast survives a conversion to grey."""
     i, q = chroma * np.cos(hue), chroma * np.sin(hue)
-    rgb = luma[:, None] + np.stack([0.956 * i + 0.619 * q, -0.272 * i - 0.647 * q, -1.106 * i + 1.703 * q], 1)
+    rgb = luma[..., None] + np.stack([0.956 * i + 0.619 * q, -0.272 * i - 0.647 * q, -1.106 * i + 1.703 * q], -1)
     return rgb.clip(0, 1)
 
 
 def _name(rgb):
-    """The nearest named colour."""
-    return min(_COLOURS, key=lambda name: float(np.sum((rgb - np.asarray(_COLOURS[name])) ** 2)))
+    """A colour in words."""
+    red, green, blue = rgb
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    if max(rgb) - min(rgb) < 0.15:
+        return "black" if luma < 0.2 else "white" if luma > 0.8 else "grey"
+    hue = np.degrees(np.arctan2(np.sqrt(3) * (green - blue), 2 * red - green - blue)) % 360
+    name = next(name for end, name in _HUES if hue < end)
+    return f"dark {name}" if luma < 0.3 else f"light {name}" if luma > 0.7 else name

@@ -88,7 +88,11 @@ def _members(path: str) -> list[tuple[str, bytes | tuple[str, int, int]]]:
                 archive.members = []  # tarfile keeps every header otherwise
             # tarfile takes a file that stops between two members for a whole one.
             archive.fileobj.seek(archive.offset)
-            if archive.fileobj.read(512).strip(b"\0") or not compressed and os.path.getsize(path) < archive.offset + 512:
+            if (
+                archive.fileobj.read(512).strip(b"\0")
+                or not compressed
+                and os.path.getsize(path) < archive.offset + 512
+            ):
                 raise tarfile.ReadError("it has no end mark, so it was cut short")
             return found
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:

@@ -86,7 +86,9 @@ def test_batches_pass_the_transfer_guard(kind, source, mesh):
 def test_resident_sends_indices_only(source, mesh, monkeypatch):
     feed = ResidentFeed(source, mesh, seed=0, global_batch=8)
     sent, put = [], jax.device_put
-    monkeypatch.setattr(jax, "device_put", lambda x, *args, **kwargs: sent.append(np.asarray(x)) or put(x, *args, **kwargs))
+    monkeypatch.setattr(
+        jax, "device_put", lambda x, *args, **kwargs: sent.append(np.asarray(x)) or put(x, *args, **kwargs)
+    )
     for step in range(3):
         feed.batch(step)
     assert sum(x.nbytes for x in sent) == 3 * 8 * 4
@@ -151,7 +153,10 @@ def test_grain_resizes(tree, mesh):
     (tree / "train" / "cat" / "1.png").write_bytes(encode(picture(0, 24)))
     source = open_source(f"folder:{tree}", "train")
     with pytest.raises(ValueError, match="images of a batch differ in size.*set image_size="):
-        GrainFeed(source, mesh, seed=0, global_batch=8).batch(0), GrainFeed(source, mesh, seed=0, global_batch=8).batch(1)
+        (
+            GrainFeed(source, mesh, seed=0, global_batch=8).batch(0),
+            GrainFeed(source, mesh, seed=0, global_batch=8).batch(1),
+        )
     resized = open_source(f"folder:{tree}?image_size=16", "train")
     for step in range(2):
         by_feed = GrainFeed(source, mesh, seed=0, global_batch=8, image_size=16).batch(step)

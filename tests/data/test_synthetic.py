@@ -1,0 +1,169 @@
+import re
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jssl.data import open_source
+from jssl.data.shapes import SHAPES
+from jssl.data.synthetic import SyntheticSource
+
+FROZEN = [[143, 129, 145, 161], [148, 252, 168, 139], [185, 166, 134, 125], [137, 12, 145, 165]]
+
+
+def test_deterministic_and_independent_of_access():
+    source = SyntheticSource("train", num_examples=600, image_size=16)
+    single = [source[i]["image"] for i in (0, 255, 256, 599)]  # before the whole is made
+    images, labels = source.arrays()
+    assert images.shape == (600, 16, 16, 3) and images.dtype == np.uint8 and labels.dtype == np.int32
+    np.testing.assert_array_equal(np.stack(single), images[[0, 255, 256, 599]])
+    longer = SyntheticSource("train", num_examples=700, image_size=16)
+    np.testing.assert_array_equal(longer.arrays()[0][:600], images)
+    assert [source[i]["label"] for i in range(600)] == labels.tolist()
+    assert np.bincount(labels).tolist() == [60] * 10
+    with pytest.raises(IndexError):
+        source[600]
+
+
+def test_splits_and_seeds_share_no_example():
+    options = {"num_examples": 500, "image_size": 16}
+    train, test = SyntheticSource("train", **options), SyntheticSource("test", **options)
+    other = SyntheticSource("train", seed=1, **options)
+    assert len(test) == 100
+    seen = [{image.tobytes() for image in source.arrays()[0]} for source in (train, test, other)]
+    assert len(seen[0] | seen[1] | seen[2]) == 1100
+    assert len({source.fingerprint for source in (train, test, other)}) == 3
+    assert SyntheticSource("train", **options).fingerprint == train.fingerprint
+
+
+def test_pictures_never_change():
+    """Numbers published for this data set hold only while the pictures stay; otherwise raise _VERSION."""
+    image = SyntheticSource("train", num_examples=20)[13]["image"].astype(int)
+    assert abs(image[::8, ::8, 0] - FROZEN).max() <= 1  # sin and cos may differ in the last bit between machines
+
+
+def test_spec_and_sizes():
+    source = open_source("synthetic:num_examples=30,image_size=48,num_classes=3", "test")
+    assert len(source) == 6 and source[5]["image"].shape == (48, 48, 3)
+    assert source.class_names == ("circle", "square", "triangle")
+    assert source.arrays()[1].tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_shapes_are_large_upright_or_not_and_all_different():
+    """Each outline is drawn alone: it fits the unit circle, fills a good part of it, and no turn or flip of one shape
+    comes near another."""
+    y, x = np.mgrid[-1:1:64j, -1:1:64j].astype(np.float32)
+    drawn = {}
+    for shape in SHAPES:
+        turns = np.stack(
+            [shape(np.cos(a) * x + np.sin(a) * y, np.cos(a) * y - np.sin(a) * x) < 0 for a in np.linspace(0, 6.28, 73)]
+        )
+        assert turns.dtype == bool and not turns[:, np.hypot(x, y) > 1.2].any()
+        assert 0.2 < turns.mean() / (np.pi / 4) < 0.8
+        drawn[shape.__name__] = np.concatenate([turns, turns[:, :, ::-1]]).reshape(146, -1).astype(np.float32)
+    for first, a in drawn.items():
+        for second, b in drawn.items():
+            if first < second:
+                both = a @ b.T
+                overlap = both / (a.sum(1)[:, None] + b.sum(1) - both)
+                assert overlap.max() < 0.9, (first, second)
+
+
+def test_every_copy_stands_out_in_grey():
+    """The shape is visible whatever the colours: a grey image has the contrast that was drawn."""
+    source = SyntheticSource("train", num_examples=400, image_size=64, num_classes=1)  # circles
+    images, _ = source.arrays()
+    grey = images @ np.array([0.299, 0.587, 0.114]) / 255
+    f = source._factors(np.arange(400))
+    for copy in range(2):  # the first two are always there
+        column, row = ((f[axis][:, copy] * 64).astype(int) for axis in ("x", "y"))
+        inside = grey[np.arange(400), row, column]
+        corner = grey[np.arange(400), np.where(row < 32, 0, 63), np.where(column < 32, 0, 63)]
+        last = copy + 1 == 2  # a later copy may lie over an earlier one
+        contrast = abs(inside - corner)
+        assert np.quantile(contrast, 0.02) > 0.15 if last else np.median(contrast) > 0.25
+
+
+def test_captions_are_true():
+    source = SyntheticSource("train", num_examples=300, image_size=64, num_classes=1)
+    words = {"two": 2, "three": 3, "four": 4}
+    captions = [source.caption(i) for i in range(300)]
+    assert source.caption(-1) == captions[299]
+    assert len(set(captions)) > 280
+    for i, caption in enumerate(captions):
+        match = re.fullmatch(
+            r"(two|three|four) circles in (.*) and (.*) on a (plain|striped|cloudy) (.*) background", caption
+        )
+        assert match, caption
+        colours = match[2].split(", ") + [match[3]]
+        # The circle of a quarter always covers its middle and never the corner of the frame.
+        grey = source[i]["image"].astype(int) @ [299, 587, 114] / 255_000
+        middles, corners = grey[16::32, 16::32], grey[::63, ::63]
+        assert words[match[1]] == len(colours), caption
+        if match[4] == "plain":
+            assert (abs(middles - corners) > 0.15).sum() == len(colours), caption
+    plural = SyntheticSource("train", num_examples=10)
+    assert [plural.caption(i).split(" in ")[0].split(" ", 1)[1] for i in (5, 8, 9)] == [
+        "crosses", "sets of bars", "groups of dots",
+    ]  # fmt: skip
+
+
+def test_clips_start_at_the_image_and_move_smoothly():
+    source = SyntheticSource("train", num_examples=40)
+    for i in (0, 7, 39):
+        clip = source.clip(i, 12)
+        assert clip.shape == (12, 32, 32, 3) and clip.dtype == np.uint8
+        np.testing.assert_array_equal(clip[0], source[i]["image"])
+        steps = abs(np.diff(clip.astype(int), axis=0)).mean((1, 2, 3))
+        far = abs(clip[0].astype(int) - clip[-1]).mean()
+        assert (steps > 0.5).all() and steps.max() < 40 and far > 0.6 * steps.mean()
+    np.testing.assert_array_equal(source.clip(3, 4), source.clip(3, 12)[:4])
+
+
+def knn_accuracy(train, labels, test, test_labels, k=20):
+    """Weighted k-NN on mean-centred cosine similarity of raw pixels."""
+    mean = train.reshape(len(train), -1).mean(0, dtype=np.float32)
+    train, test = (x.reshape(len(x), -1).astype(np.float32) - mean for x in (train, test))
+    train, test = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (train, test))
+    similarity = test @ train.T
+    near = np.argpartition(-similarity, k, 1)[:, :k]
+    weights = np.exp(np.take_along_axis(similarity, near, 1) / 0.07)
+    votes = np.zeros((len(test), labels.max() + 1))
+    for column in range(k):
+        np.add.at(votes, (np.arange(len(test)), labels[near[:, column]]), weights[:, column])
+    return (votes.argmax(1) == test_labels).mean()
+
+
+def test_pixels_say_little():
+    train, test = SyntheticSource("train", num_examples=3000), SyntheticSource("test", num_examples=3000)
+    assert knn_accuracy(*train.arrays(), *test.arrays()) < 0.30
+
+
+@pytest.mark.slow
+def test_pixels_say_little_at_full_size_and_it_is_made_quickly():
+    start = time.process_time()
+    train, test = SyntheticSource("train").arrays(), SyntheticSource("test").arrays()
+    assert time.process_time() - start < 6
+    assert (len(train[0]), len(test[0])) == (10_000, 2_000)
+    assert knn_accuracy(*train, *test) < 0.35
+    small = [
+        np.stack([np.asarray(Image.fromarray(x).convert("L").resize((8, 8))) for x in images])
+        for images in (train[0], test[0])
+    ]
+    assert knn_accuracy(small[0], train[1], small[1], test[1]) < 0.35
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ("num_classes=11", "num_classes is 11; there are 1 to 10 shapes"),
+        ("num_examples=0", "num_examples=0"),
+        ("image_size=4", "image_size=4"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        open_source(f"synthetic:{options}")
+    with pytest.raises(ValueError, match='split is "dev"'):
+        open_source("synthetic", "dev")
