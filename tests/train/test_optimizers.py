@@ -197,20 +197,20 @@ def test_biases_and_norms_are_not_decayed():
     }  # fmt: skip
     zeros = jax.tree.map(jnp.zeros_like, params)
 
-    def decayed(name, **options):
-        tx = make_optimizer(name, learning_rate=1.0, weight_decay=0.5, **options)
-        updates, _ = jax.jit(tx.update)(zeros, jax.jit(tx.init)(params), params)
-        return jax.tree.map(lambda u: bool(np.any(u != 0)), updates)
+    @jax.jit
+    def first_updates(params):
+        chains = {name: make_optimizer(name, learning_rate=1.0, weight_decay=0.5) for name in OPTIMIZERS}
+        chains["by name"] = make_optimizer("adamw", learning_rate=1.0, weight_decay=0.5, exclude="token|head")
+        return {name: tx.update(zeros, tx.init(params), params)[0] for name, tx in chains.items()}
 
+    decayed = jax.tree.map(lambda u: bool(np.any(u != 0)), first_updates(params))
     expected = {
         "encoder": {"blocks": {"norm1": {"scale": False}, "fc1": {"kernel": True}}},
         "norm": {"scale": False}, "head": {"kernel": True, "bias": False}, "class_token": True,
     }  # fmt: skip
     for name in OPTIMIZERS:
-        assert decayed(name) == expected, name
-    assert decayed("adamw", exclude="token|head") == expected | {
-        "class_token": False, "head": {"kernel": False, "bias": False},
-    }  # fmt: skip
+        assert decayed[name] == expected, name
+    assert decayed["by name"] == expected | {"class_token": False, "head": {"kernel": False, "bias": False}}
 
 
 def test_clip_norm_clips_the_global_norm():
@@ -278,13 +278,13 @@ def plain_run(name):
     return list(trajectory(full_options(name), START, GRADIENTS))[-1]
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["adamw", "lars", "lamb", "muon"])  # sgd and lars_simclr share their parts
 def test_a_stack_of_layers_trains_as_the_layers_do(name):
     stacked, _ = list(trajectory(full_options(name), stack(START), [stack(g) for g in GRADIENTS]))[-1]
     assert_trees_close(stacked, stack(plain_run(name)[0]), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["adamw", "lars", "lamb", "muon"])
 def test_shards_give_the_same_updates(name):
     """fsdp=8: norms are those of whole parameters, and every leaf of the state is an array that has a place."""
     mesh = sharding.make_mesh(fsdp=8)
@@ -300,26 +300,6 @@ def test_shards_give_the_same_updates(name):
     shardings = layout(START), layout(jax.eval_shape(tx.init, START))
     shards = list(trajectory(tx, place(START), [place(g) for g in GRADIENTS], shardings))[-1]
     assert_trees_close(shards, plain_run(name), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_minimises(name):
-    """Every optimiser finds its way on a quadratic."""
-    tx = make_optimizer(name, learning_rate=schedules.cosine(0.1, 0.0, 200), **(
-        {"trust_coefficient": 0.1} if "lars" in name else {}))  # fmt: skip
-    target = random_tree(1, UNROLLED)
-
-    def loss(params):
-        return sum(jnp.sum((p - t) ** 2) for p, t in zip(jax.tree.leaves(params), jax.tree.leaves(target)))
-
-    def step(_, carry):
-        params, state = carry
-        updates, state = tx.update(jax.grad(loss)(params), state, params)
-        return optax.apply_updates(params, updates), state
-
-    start = random_tree(0, UNROLLED)
-    end, _ = jax.jit(lambda p: jax.lax.fori_loop(0, 200, step, (p, tx.init(p))))(start)
-    assert float(loss(end)) < 0.05 * float(loss(start))
 
 
 def test_a_constant_zero_weight_decay_keeps_no_counter():
