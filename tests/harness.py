@@ -5,12 +5,12 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from rows import ROWS
 
 from jssl import data, methods, sharding
 from jssl.train import optimizers, schedules
 from jssl.train.state import init_state
 from jssl.train.step import make_train_step
-from rows import ROWS
 
 BATCH, SIZE = 16, 16
 RULES = ((".*", sharding.shard_largest(min_size=32)),)  # small enough that tiny layers are split, too

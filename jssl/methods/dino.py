@@ -47,7 +47,9 @@ def build(
       center_momentum: EMA momentum of the centre.
     """
     changes = dict(augmentation or {})
-    globals_ = tuple(views.dino_global(image_size, which, crop_scale=tuple(global_scale), **changes) for which in (0, 1))
+    globals_ = tuple(
+        views.dino_global(image_size, which, crop_scale=tuple(global_scale), **changes) for which in (0, 1)
+    )
     local = views.dino_local(local_size, crop_scale=tuple(local_scale), **changes)
     head = heads.DINOHead(
         hidden=hidden, bottleneck=bottleneck, out_dim=prototypes, norm_last_layer=norm_last_layer, dtype=dtype
@@ -81,7 +83,9 @@ def build(
 
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         images = crops_first(batch["global"])
-        target, teacher_stats = networks.forward(stack, teacher, extra["teacher_batch_stats"], images, axis_name=axis_name)
+        target, teacher_stats = networks.forward(
+            stack, teacher, extra["teacher_batch_stats"], images, axis_name=axis_name
+        )
         # One pass of the encoder per resolution, one pass of the head over all crops.
         batch_stats, features = extra["batch_stats"], []
         for crops in (batch["global"], batch["local"]) if num_local else (batch["global"],):

@@ -34,8 +34,12 @@ def build(
     patch, grid = vit.patch_size, image_size // vit.patch_size
     keep = int(grid**2 * (1 - mask_ratio))
     decoder = decoders.MAEDecoder(
-        width=decoder_width, depth=decoder_depth, heads=decoder_heads, patch_size=patch, channels=3, grid=grid, dtype=dtype
+        width=decoder_width, depth=decoder_depth, heads=decoder_heads, patch_size=patch, grid=grid, dtype=dtype
     )
+
+    def class_token(pooled):
+        """The class token takes part in the decoder, or it would never be trained."""
+        return pooled if vit.pool == "token" else None
 
     def make_views(key, example):
         image_key, mask_key = jax.random.split(key)
@@ -45,14 +49,16 @@ def build(
     def init(key, batch):
         encoder_key, decoder_key = jax.random.split(key)
         variables = vit.init(encoder_key, batch["image"], indices=batch["visible"])
-        _, tokens = vit.apply(variables, batch["image"], indices=batch["visible"])
-        decoder_variables = decoder.init(decoder_key, tokens, batch["restore"])
+        pooled, tokens = vit.apply(variables, batch["image"], indices=batch["visible"])
+        decoder_variables = decoder.init(decoder_key, tokens, batch["restore"], class_token=class_token(pooled))
         return {"encoder": variables["params"], "decoder": decoder_variables["params"]}, {}
 
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         del teacher, extra, step
         pooled, tokens = vit.apply({"params": params["encoder"]}, batch["image"], indices=batch["visible"], keys=keys)
-        prediction = decoder.apply({"params": params["decoder"]}, tokens, batch["restore"])
+        prediction = decoder.apply(
+            {"params": params["decoder"]}, tokens, batch["restore"], class_token=class_token(pooled)
+        )
         value = objectives.mae_loss(
             prediction, objectives.patchify(batch["image"], patch_size=patch), batch["mask"],
             normalize_targets=normalize_targets, axis_name=axis_name,

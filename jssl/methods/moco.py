@@ -81,7 +81,9 @@ def build(
         keys = updates.pop("keys")
         keys = keys.reshape(-1, keys.shape[-1])
         if queue_size % len(keys):
-            raise ValueError(f"queue_size={queue_size} is not a multiple of the {len(keys)} keys of a batch; make it one")
+            raise ValueError(
+                f"queue_size={queue_size} is not a multiple of the {len(keys)} keys of a batch; make it one"
+            )
         queue, pointer = objectives.enqueue(extra["queue"], extra["pointer"], keys)
         return {**networks.mean_over_micro_batches(updates), "queue": queue, "pointer": pointer}
 

@@ -28,7 +28,9 @@ def make_encoder(name: str, *, image_size: int, dtype=jnp.float32, **options) ->
             image_size=image_size, dtype=dtype, **options)  # fmt: skip
         return Network(module, lambda m, x, train, keys: m(x, keys=keys if train else None)[0])
     if family.startswith("resnet"):
-        module = resnet.ResNet(dtype=dtype, **options) if name == "resnet" else resnet.make(name, dtype=dtype, **options)
+        module = (
+            resnet.ResNet(dtype=dtype, **options) if name == "resnet" else resnet.make(name, dtype=dtype, **options)
+        )
         return Network(module, lambda m, x, train, keys: m(x, train=train))
     raise ValueError(f"no encoder {name!r}: use resnet18, resnet34, resnet50, resnet, vit_tiny ... vit_huge or vit")
 

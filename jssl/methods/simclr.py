@@ -9,7 +9,9 @@ from jssl.methods.method import Aux, Method
 from jssl.methods.registry import register
 
 
-@register("simclr", paper="Chen et al., A Simple Framework for Contrastive Learning, arXiv:2002.05709", golden="simclr_ntxent")
+@register(
+    "simclr", paper="Chen et al., A Simple Framework for Contrastive Learning, arXiv:2002.05709", golden="simclr_ntxent"
+)
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, temperature: float = 0.5,
     projector: tuple[int, ...] = (2048, 128), final_batch_norm: bool = True, chunk_size: int | None = None,

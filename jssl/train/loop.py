@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from jssl.train import setup
 from jssl.train.checkpoint import Checkpointer
-from jssl.train.record import config_difference
 from jssl.train.metrics import MetricsWriter
 from jssl.train.online import OnlineEvaluation
+from jssl.train.record import config_difference
 
 PREEMPTED = 143
 """Exit code after SIGTERM: 128 + 15, which schedulers take for a requeue."""
@@ -46,7 +46,10 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
     state, specs = run.init_state()
     options = config.run
     checkpoints = Checkpointer(
-        setup.checkpoint_folder(folder), every=options.checkpoint_every, keep=options.keep, keep_every=options.keep_every
+        setup.checkpoint_folder(folder),
+        every=options.checkpoint_every,
+        keep=options.keep,
+        keep_every=options.keep_every,
     )
     with checkpoints, Preemption() as preemption:
         state = resume(checkpoints, state, config, source)
@@ -57,7 +60,9 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
         online = OnlineEvaluation(run, source, setup.open_data(config, "test"))
         meta = {"config": config.to_dict(), "data": source.fingerprint}
         pending: list = []
-        bar = tqdm(total=config.steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True, mininterval=1)
+        bar = tqdm(
+            total=config.steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True, mininterval=1
+        )
         with MetricsWriter(folder, start_step=start) as writer, bar:
             meter = Meter(config.data.batch_size)
             for step, batch in zip(range(start, config.steps), feed.iterate(start)):

@@ -44,7 +44,13 @@ def encode(run, state, images, *, use_teacher: bool = False, batch_size: int = 2
     """uint8 images (N, H, W, 3) -> frozen features (N, D), float32."""
     params, extra = methods.teacher(state) if use_teacher else methods.student(state)
     return features.extract(
-        run.method.encode, params, extra, images, view=run.eval_view(), batch_size=batch_size, sharding=sharding.batch_sharding(run.mesh)
+        run.method.encode,
+        params,
+        extra,
+        images,
+        view=run.eval_view(),
+        batch_size=batch_size,
+        sharding=sharding.batch_sharding(run.mesh),
     )
 
 

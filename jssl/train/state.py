@@ -74,7 +74,7 @@ def init_state(method, tx, key, batch_shape, mesh, rules=sharding.DEFAULT_RULES)
 
     shapes = jax.eval_shape(build, key)
     whole = jax.tree.map(lambda _: P(), shapes)
-    specs = whole.replace(**{
-        name: sharding.layout(getattr(shapes, name), mesh, rules) for name in ("params", "teacher", "opt_state")
-    })
+    specs = whole.replace(
+        **{name: sharding.layout(getattr(shapes, name), mesh, rules) for name in ("params", "teacher", "opt_state")}
+    )
     return jax.jit(build, out_shardings=sharding.named(specs, mesh))(key), specs

@@ -26,7 +26,9 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
       ValueError: the method couples the examples of a batch and ``accumulate`` > 1, or a teacher has no momentum.
     """
     if accumulate > 1 and method.coupled:
-        raise ValueError(f"accumulate={accumulate} would change {method.name}: {method.coupled}; use a larger fsdp mesh")
+        raise ValueError(
+            f"accumulate={accumulate} would change {method.name}: {method.coupled}; use a larger fsdp mesh"
+        )
     if method.teacher and momentum is None:
         raise ValueError(f"{method.name} has a teacher: give its EMA momentum")
 
@@ -37,7 +39,13 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
             views, keys = make_views(method, key, step, micro_batch)
             whole_teacher = sharding.gather(teacher, specs.teacher)
             return method.loss(
-                sharding.gather(params, specs.params), whole_teacher, extra, views, keys, step=step, axis_name=mesh.axis_names
+                sharding.gather(params, specs.params),
+                whole_teacher,
+                extra,
+                views,
+                keys,
+                step=step,
+                axis_name=mesh.axis_names,
             )
 
         def micro_step(total, micro_batch):
@@ -78,9 +86,7 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
         finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
         new, old = (params, teacher, opt_state, extra), (state.params, state.teacher, state.opt_state, state.extra)
         params, teacher, opt_state, extra = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
-        state = state.replace(
-            step=state.step + 1, params=params, teacher=teacher, opt_state=opt_state, extra=extra
-        )
+        state = state.replace(step=state.step + 1, params=params, teacher=teacher, opt_state=opt_state, extra=extra)
         return state, {"loss": loss, "grad_norm": grad_norm, "embedding_std": spread(embedding), **metrics}
 
     return jax.jit(step, donate_argnums=0, out_shardings=(sharding.named(specs, mesh), None))

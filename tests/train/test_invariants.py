@@ -7,14 +7,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from harness import Tiny, arrays
+from rows import ROWS
 
 from jssl import methods
 from jssl.train.checkpoint import Checkpointer
 from jssl.train.setup import abstract
-from rows import ROWS
-from harness import Tiny, arrays
 
 METHODS = sorted(methods.REGISTRY)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """These tests compare runs with each other; XLA's expensive passes would only double their time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def test_every_method_has_a_row():

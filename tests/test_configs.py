@@ -1,0 +1,75 @@
+"""Every recipe builds its method and optimiser, and the config system answers mistakes in one line."""
+
+import pathlib
+
+import jax
+import pytest
+
+from jssl.config import load_config
+from jssl.train import setup
+
+RECIPES = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.py"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_recipe_builds(recipe):
+    config = load_config(str(recipe), [])
+    run = setup.build(config, (32, 32, 3))
+    state = jax.eval_shape(lambda: run.init_state()[0])
+    assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > 1000
+    if recipe.stem != "quickstart":
+        assert recipe.stem.split("_")[0] == config.method.name
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer.learning_rat=1", "did you mean 'optimizer.learning_rate'"),
+        ("optimizer=1", "is a section"),
+        ("steps=many", "expected int"),
+        ("steps", "write --config.steps=value"),
+        ("nonsense.key=1", "no config key"),
+    ],
+)
+def test_wrong_overrides_are_named(override, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(str(RECIPES[0]), [override])
+
+
+def test_overrides_keep_the_type():
+    config = load_config(str(RECIPES[0]), ["optimizer.learning_rate=1", "dtype=float32", "method.queue_size=512"])
+    assert config.optimizer.learning_rate == 1.0 and isinstance(config.optimizer.learning_rate, float)
+    assert config.method.queue_size == 512
+
+
+def test_wrong_files_are_named(tmp_path):
+    with pytest.raises(ValueError, match="no config file"):
+        load_config(str(tmp_path / "missing.py"), [])
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(ValueError, match="defines no get_config"):
+        load_config(str(tmp_path / "empty.py"), [])
+    (tmp_path / "typo.py").write_text(
+        "from jssl.config import default_config\n"
+        "def get_config():\n    config = default_config()\n    config.optimizer.learning_rte = 1.0\n    return config\n"
+    )
+    with pytest.raises(ValueError, match="did you mean 'optimizer.learning_rate'"):
+        load_config(str(tmp_path / "typo.py"), [])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("method.name=simclrr", "did you mean 'simclr'"),
+        ("method.temprature=0.1", "did you mean 'temperature'"),
+        ("encoder.name=vgg", "no encoder 'vgg'"),
+        ("data.batch_size=30", "not divisible by 8 devices"),
+        ("image_size=64", "smaller than image_size=64"),
+        ("optimizer.name=adamq", "did you mean 'adamw'"),
+        ("fsdp=3", "does not divide the 8 devices"),
+    ],
+)
+def test_wrong_values_are_one_line(override, message):
+    config = load_config(str(RECIPES[0].with_name("quickstart.py")), [override])
+    with pytest.raises(ValueError, match=message) as error:
+        setup.build(config, (32, 32, 3))
+    assert "\n" not in str(error.value)
