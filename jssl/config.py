@@ -143,7 +143,7 @@ def _unknown(config: ConfigDict, key: str) -> ValueError:
 
 def flatten(tree: dict, prefix: str = "") -> dict:
     """Nested dict -> {dotted key: value}."""
-    flat = {}
+    flat: dict = {}
     for key, value in tree.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
