@@ -1,6 +1,7 @@
 """TensorFlow Datasets that are prepared as array_record, read without TensorFlow."""
 
 import contextlib
+import os
 
 from jssl.data.layout import fingerprint
 from jssl.data.source import EncodedSource
@@ -32,23 +33,26 @@ class TFDSSource(EncodedSource):
         name, wanted = _parse(name)
         with _explained(name):
             if name.startswith((".", "/", "~")):
-                builder = tfds.builder_from_directory(name)
+                builder = tfds.builder_from_directory(os.path.expanduser(name))
             else:
                 builder = tfds.builder(name, data_dir=data_dir)
-            if not builder.info.splits:
-                raise ValueError(
-                    f"data set {name} is not prepared in {builder.data_dir}; "
-                    f"run `tfds build {name} --file_format=array_record` once (that step needs tensorflow)"
-                )
-            wanted = wanted or _default_split(split, set(builder.info.splits), holdout)
-            features = builder.info.features
-            self._image = _feature(features, tfds.features.Image, "image")
-            self._label = _feature(features, tfds.features.ClassLabel, "label")
-            if self._image is None:
-                raise ValueError(f"data set {name} has no image feature; it has {', '.join(features)}")
-            needed = {self._image} | ({self._label} if self._label else set())
-            decoders = tfds.decode.PartialDecoding(needed, {self._image: tfds.decode.SkipDecoding()})
+            features, splits = builder.info.features, set(builder.info.splits)
+        if not splits:
+            raise ValueError(
+                f"data set {name} is not prepared in {builder.data_dir}; "
+                f"run `tfds build {name} --file_format=array_record` once (that step needs tensorflow)"
+            )
+        images = [key for key in features if isinstance(features[key], tfds.features.Image)]
+        labels = [key for key in features if isinstance(features[key], tfds.features.ClassLabel)]
+        if not images:
+            raise ValueError(f"data set {name} has no image feature; it has {', '.join(features)}")
+        self._image = "image" if "image" in images else images[0]
+        self._label = "label" if "label" in labels else labels[0] if labels else None
+        wanted = wanted or _default_split(split, splits, holdout)
+        with _explained(name):
+            decoders = dict.fromkeys(images, tfds.decode.SkipDecoding())
             self._data = builder.as_data_source(wanted, decoders=decoders)
+            len(self._data)  # opens the files
         class_names = tuple(features[self._label].names) if self._label else None
         self._title = f"{name} {wanted}"
         super().__init__((), (), class_names, image_size=image_size, on_error=on_error)
@@ -89,19 +93,11 @@ def _default_split(split: str, found: set[str], holdout: float) -> str:
     return "train" if {"test", "validation"} & found else f"train[:{percent}%]"
 
 
-def _feature(features, kind, preferred: str) -> str | None:
-    """The feature of a kind, the one with the usual name first."""
-    names = [name for name in features if isinstance(features[name], kind)]
-    return preferred if preferred in names else names[0] if names else None
-
-
 @contextlib.contextmanager
 def _explained(name: str):
     """Turns what TFDS raises without TensorFlow into one line that says what to do."""
     try:
         yield
-    except ValueError:
-        raise
     except Exception as error:
         cause, seen = error, []
         while cause is not None:
@@ -114,5 +110,5 @@ def _explained(name: str):
                 f"data set {name} is stored as TFRecord, which only tensorflow reads; prepare it once with tensorflow "
                 f"installed by `tfds build {name} --file_format=array_record`, or use folder: or tar:"
             ) from error
-        message = " ".join(str(error).split())[:300]
-        raise ValueError(f"cannot open data set {name}: {type(error).__name__}: {message}; check the name") from error
+        message = str(error).strip().split("\n")[0].rstrip(".")[:200]
+        raise ValueError(f"cannot open data set {name}: {message}; check its name and split") from error

@@ -1,0 +1,114 @@
+import json
+import pathlib
+import pickle
+
+import jax
+import make_tfds
+import numpy as np
+import pytest
+from make_tfds import NoImages, OnlyTrain, TinyShapes, prepare
+from pictures import encode, picture
+
+from jssl.data import GrainFeed, ResidentFeed, open_source
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tfds")
+
+
+@pytest.fixture(scope="module")
+def tiny(folder):
+    return prepare(TinyShapes, folder)
+
+
+def test_reads_a_prepared_folder(tiny):
+    source = open_source(f"tfds:{tiny}", "train")
+    stored = {image.tobytes(): i for i, image in enumerate(map(picture, range(16)))}
+    numbers = [stored[example["image"].tobytes()] for example in source]  # TFDS shuffles when it writes
+    assert sorted(numbers) == list(range(12))
+    assert [example["label"] for example in source] == [i % 3 for i in numbers]
+    images, labels = source.arrays()
+    np.testing.assert_array_equal(images, np.stack([picture(i) for i in numbers]))
+    assert labels.dtype == np.int32 and source.num_classes == 3 and source.class_names == ("0", "1", "2")
+    test = open_source(f"tfds:{tiny}", "test")
+    assert sorted(stored[example["image"].tobytes()] for example in test) == [12, 13, 14, 15]
+    assert source.fingerprint == open_source(f"tfds:{tiny}", "train").fingerprint != test.fingerprint
+
+
+def test_by_name_and_data_dir(tiny, folder):
+    assert len(open_source(f"tfds:tiny_shapes?data_dir={folder}", "train")) == 12
+    assert len(open_source(f"tfds:tiny_shapes:1.0.0:test?data_dir={folder}", "train")) == 4
+    assert len(open_source(f"tfds:tiny_shapes:train[:50%]?data_dir={folder}", "test")) == 6
+
+
+def test_train_alone_is_held_out_from(folder):
+    path = prepare(OnlyTrain, folder)
+    train, test = (open_source(f"tfds:{path}?holdout=0.25", split) for split in ("train", "test"))
+    seen = [{example["image"].tobytes() for example in source} for source in (train, test)]
+    assert [len(x) for x in seen] == [15, 5] and not seen[0] & seen[1]
+
+
+def test_resize_and_feeds(tiny):
+    mesh = jax.make_mesh((2, 1), ("data", "fsdp"), devices=jax.devices()[:2])
+    source = open_source(f"tfds:{tiny}?image_size=8", "train")
+    batches = zip(
+        range(3), *(kind(source, mesh, seed=0, global_batch=4).iterate() for kind in (ResidentFeed, GrainFeed))
+    )
+    for _, a, b in batches:
+        assert a["image"].shape == (4, 8, 8, 3)
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_a_copy_in_another_process_reads_the_same(tiny):
+    source = open_source(f"tfds:{tiny}", "train")
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(source))[3]["image"], source[3]["image"])
+
+
+def test_corrupt_records(folder, monkeypatch):
+    cut = encode(picture(5))[:300]
+    monkeypatch.setattr(make_tfds, "encode", lambda pixels: cut if pixels[0, 0, 0] == 5 else encode(pixels))
+    path = prepare(TinyShapes, folder / "broken")
+    with pytest.raises(ValueError, match=r"cannot read example \d+ of .* train: not a whole image"):
+        open_source(f"tfds:{path}", "train").arrays()
+    source = open_source(f"tfds:{path}?on_error=skip", "train")
+    images, labels = source.arrays()
+    (bad,) = source.replaced
+    assert source.skipped == 1
+    np.testing.assert_array_equal(images[bad], images[(bad + 1) % 12])
+    assert labels[bad] == labels[(bad + 1) % 12]
+
+
+def test_tfrecord_needs_tensorflow_and_the_message_says_so(tiny, folder, tmp_path):
+    copy = tmp_path / "tiny_shapes" / "1.0.0"
+    copy.mkdir(parents=True)
+    for file in pathlib.Path(tiny).iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    info = json.loads((copy / "dataset_info.json").read_text())
+    info["fileFormat"] = "tfrecord"
+    (copy / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match=r"stored as TFRecord, .*tfds build .* --file_format=array_record") as caught:
+        open_source(f"tfds:{copy}", "train")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spec, message",
+    [
+        ("tfds:no_such_thing", "cannot open data set no_such_thing: Dataset no_such_thing not found; check its name"),
+        ("tfds:{folder}/nothing", "cannot open data set .*nothing"),
+        ("tfds:mnist?data_dir={folder}", "data set mnist is not prepared in .*run `tfds build mnist --file_format"),
+        ("tfds:tiny_shapes:dev?data_dir={folder}", "cannot open data set tiny_shapes: .*dev"),
+    ],
+)
+def test_bad_names(spec, message, tiny, folder):
+    with pytest.raises(ValueError, match=message) as caught:
+        open_source(spec.format(folder=folder), "train")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_images(folder):
+    path = prepare(NoImages, folder)
+    with pytest.raises(ValueError, match="has no image feature; it has x"):
+        open_source(f"tfds:{path}", "train")
