@@ -46,7 +46,8 @@ def select(
 
     The class is the parent folder. The first folder called train, test or val (or training, valid, validation) is the
     split, if every file is under one; then "test" is test/, or val/ where there is no test/. Otherwise a fixed part of
-    each class is held out for "test". Files right in the split folder, or in no folder, have label -1.
+    each class is held out for "test". Files right in the split folder, in no folder, or all in
+    one folder have label -1.
 
     Args:
       paths: relative file names, separated by "/".
@@ -76,6 +77,8 @@ def select(
         for parts, at in zip(folders, split_at)
     ]
     class_names = tuple(sorted({name for name in classes if name is not None}))
+    if len(class_names) == 1:  # everything in one folder: there is nothing to tell apart
+        class_names, classes = (), [None] * len(classes)
     number = {name: i for i, name in enumerate(class_names)} | {None: -1}
     labels = np.asarray([number[name] for name in classes], np.int32)
 

@@ -46,6 +46,8 @@ def test_a_class_may_be_called_train():
 def test_images_without_classes():
     positions, labels, names = select(["1.png", "2.png"], "train", holdout=0)
     assert positions.tolist() == [0, 1] and labels.tolist() == [-1, -1] and names is None
+    positions, labels, names = select(["images/1.png", "images/2.png"], "train", holdout=0)
+    assert positions.tolist() == [0, 1] and labels.tolist() == [-1, -1] and names is None
     positions, labels, names = select(["train/1.png", "test/2.png"], "train")
     assert positions.tolist() == [0] and labels.tolist() == [-1] and names is None
 
