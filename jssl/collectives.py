@@ -63,10 +63,12 @@ def gather(x: jax.Array, axis_name: AxisName) -> jax.Array:
 
 
 def replicate(x: jax.Array, axis_name: AxisName) -> jax.Array:
-    """`gather` whose result shard_map knows to be equal everywhere: for state such as queues, never for a loss."""
-    if axis_name is None:
-        return x
-    return lax.all_gather(lax.stop_gradient(x), axis_name, axis=0, tiled=True, to="invarying")
+    """`gather` whose result shard_map knows to be equal everywhere: for state such as queues, never for a loss.
+
+    No gradient flows through it, with or without an axis.
+    """
+    x = lax.stop_gradient(x)
+    return x if axis_name is None else lax.all_gather(x, axis_name, axis=0, tiled=True, to="invarying")
 
 
 def ring_shift(x: Any, axis_name: AxisName, *, shift: int = 1) -> Any:
