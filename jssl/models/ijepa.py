@@ -68,7 +68,9 @@ class IJEPAPredictor(nn.Module):
         table = jnp.asarray(positions.sincos_2d(self.width, self.grid), self.dtype)
         x = dense(self.width, "embed", self.dtype, self.param_dtype)(context.astype(self.dtype))
         x = x + jnp.take(table, context_indices, axis=0)
-        mask_token = self.param("mask_token", nn.initializers.truncated_normal(0.02), (1, 1, 1, self.width), self.param_dtype)
+        mask_token = self.param(
+            "mask_token", nn.initializers.truncated_normal(0.02), (1, 1, 1, self.width), self.param_dtype
+        )
         queries = mask_token.astype(self.dtype) + jnp.take(table, target_indices, axis=0)
         x = jnp.broadcast_to(x[:, None], (batch, blocks, length, self.width))
         x = jnp.concatenate([x, queries], 2).reshape(batch * blocks, length + size, self.width)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jssl.models.norms import batch_norm
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "resnet18": {"stage_sizes": (2, 2, 2, 2), "block": "basic"},
     "resnet34": {"stage_sizes": (3, 4, 6, 3), "block": "basic"},
     "resnet50": {"stage_sizes": (3, 4, 6, 3), "block": "bottleneck"},
@@ -35,6 +35,7 @@ class Block(nn.Module):
             batch_norm, train=train, axis_name=self.axis_name, dtype=self.dtype, param_dtype=self.param_dtype
         )
         out = self.width * EXPANSION[self.kind]
+        layers: tuple[tuple[int, int, int], ...]
         if self.kind == "basic":
             layers = ((self.width, 3, self.stride), (out, 3, 1))
         else:

@@ -1,6 +1,6 @@
 """A stack of pre-norm transformer blocks: what every ViT, decoder and predictor here is made of."""
 
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -21,7 +21,7 @@ class Block(nn.Module):
     depth: int
     drop_path: float
     layer_scale: float | None
-    attention: str | None
+    attention: Literal["xla", "cudnn"] | None
     dtype: Any
     param_dtype: Any
 
@@ -41,7 +41,7 @@ class Block(nn.Module):
         # jax takes bfloat16 to a float32 softmax by implicit promotion, which strict mode would refuse. (Its gradient is
         # promoted when it is compiled: compile bfloat16 gradients under "standard", jax's default, too.)
         with jax.numpy_dtype_promotion("standard"):
-            y = jax.nn.dot_product_attention(
+            y = jax.nn.dot_product_attention(  # type: ignore[misc]
                 qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2],
                 mask=None if mask is None else mask[:, None, None, :], implementation=self.attention,
             )  # fmt: skip

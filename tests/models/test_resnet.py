@@ -1,0 +1,173 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import spread
+
+from jssl.models import ResNet, resnet
+
+TINY = {"stage_sizes": (1, 1), "width": 4, "stem": "cifar"}
+
+
+def _images(batch=8, size=8):
+    """Images that differ in mean and contrast, so that statistics of a part of the batch are not those of the whole."""
+    rng = np.random.default_rng(0)
+    scale = np.linspace(0.2, 3.0, batch).reshape(-1, 1, 1, 1)
+    return (scale * rng.normal(size=(batch, size, size, 3)) + scale).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "features"),
+    # torchvision's counts without the classifier: 11 689 512, 21 797 672 and 25 557 032 with it.
+    [("resnet18", 11_176_512, 512), ("resnet34", 21_284_672, 512), ("resnet50", 23_508_032, 2048)],
+)
+def test_size(name, count, features):
+    model = resnet.make(name)
+    y, variables = jax.eval_shape(
+        lambda: model.init_with_output(jax.random.key(0), jnp.zeros((2, 224, 224, 3)), train=False)
+    )
+    assert y.shape == (2, features)
+    assert sum(a.size for a in jax.tree.leaves(variables["params"])) == count
+
+
+@pytest.mark.parametrize(("stem", "sides"), [("imagenet", (8, 4, 2, 1)), ("cifar", (32, 16, 8, 4))])
+def test_resolutions(stem, sides):
+    model = resnet.make("resnet18", width=2, stem=stem)
+    images = jnp.zeros((1, 32, 32, 3))
+    _, state = jax.eval_shape(
+        lambda: model.apply(
+            model.init(jax.random.key(0), images, train=False),
+            images,
+            train=False,
+            capture_intermediates=True,
+            mutable=["intermediates"],
+        )  # fmt: skip
+    )
+    outputs = [state["intermediates"][f"stage{s}_block1"]["__call__"][0].shape for s in (1, 2, 3, 4)]
+    assert outputs == [(1, side, side, 2 * 2**s) for s, side in enumerate(sides)]
+
+
+def test_strided_convolution_pads_both_sides():
+    """Output (0, 0) of a 3x3 kernel with stride 2 is centred on pixel (0, 0), as in PyTorch; SAME centres it on (1, 1)."""
+    image = np.zeros((1, 8, 8, 1), np.float32)
+    image[0, 0, 0] = 1.0
+    kernel = np.arange(9, dtype=np.float32).reshape(3, 3, 1, 1)
+
+    class Probe(resnet.nn.Module):
+        @resnet.nn.compact
+        def __call__(self, x):
+            return resnet._conv(x, 1, 3, 2, name="conv", dtype=jnp.float32, param_dtype=jnp.float32)
+
+    y = Probe().apply({"params": {"conv": {"kernel": kernel}}}, image)
+    assert y.shape == (1, 4, 4, 1)
+    assert y[0, 0, 0, 0] == kernel[1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_zero_init_makes_blocks_the_identity(block):
+    expansion = resnet.EXPANSION[block]
+    x = np.random.default_rng(1).uniform(size=(2, 4, 4, 4 * expansion)).astype(np.float32)
+    options = {
+        "kind": block,
+        "width": 4,
+        "stride": 1,
+        "axis_name": None,
+        "dtype": jnp.float32,
+        "param_dtype": jnp.float32,
+    }
+
+    def start(zero_init):
+        model = resnet.Block(zero_init_residual=zero_init, **options)
+        return jax.jit(lambda key: model.init_with_output(key, x, False)[0])(jax.random.key(0))
+
+    np.testing.assert_array_equal(start(True), x)
+    assert np.abs(start(False) - x).max() > 0.1
+
+
+def test_convolutions_start_he_normal_over_fan_out():
+    model = ResNet(stage_sizes=(1,), width=64)
+    variables = jax.jit(lambda key: model.init(key, jnp.zeros((1, 16, 16, 3)), train=False))(jax.random.key(0))
+    for kernel in (variables["params"]["stem_conv"]["kernel"], variables["params"]["stage1_block0"]["conv2"]["kernel"]):
+        expected = np.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * kernel.shape[3]))
+        np.testing.assert_allclose(np.std(kernel), expected, rtol=0.05)
+
+
+@pytest.mark.parametrize(("devices", "block"), [(1, "basic"), (2, "basic"), (8, "basic"), (8, "bottleneck")])
+def test_batch_norm_is_over_all_devices(devices, block):
+    model = ResNet(block=block, zero_init_residual=False, **TINY)
+    images = _images()
+    variables = spread.variables(model, images, train=True)
+    features = 8 * resnet.EXPANSION[block]
+    cotangent = np.random.default_rng(1).normal(size=(8, features)).astype(np.float32)
+
+    def run(variables, images, cotangent, *, axis_name=None):
+        def loss_of(params):
+            y, mutated = model.clone(axis_name=axis_name).apply(
+                {**variables, "params": params}, images, train=True, mutable=["batch_stats"]
+            )
+            loss = jnp.mean(y * cotangent)
+            return loss if axis_name is None else jax.lax.pmean(loss, axis_name), (mutated, y)
+
+        (_, (stats, y)), grad = jax.value_and_grad(loss_of, has_aux=True)(variables["params"])
+        return y, stats, grad
+
+    whole = jax.jit(run)(variables, images, cotangent)
+    split = spread.on_devices(run, devices, (variables,), (images, cotangent), (True, False, False))
+    spread.assert_trees_close(split, whole, relative=2e-5)
+
+
+def test_running_statistics():
+    model, images = ResNet(**TINY), _images()
+    variables = spread.variables(model, images, train=True)
+    _, mutated = jax.jit(lambda v: model.apply(v, images, train=True, mutable=["batch_stats"]))(variables)
+    kernel = np.asarray(variables["params"]["stem_conv"]["kernel"])  # the first norm's statistics, by hand
+    conv = jax.lax.conv_general_dilated(
+        images, kernel, (1, 1), [(1, 1), (1, 1)], dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    stats = mutated["batch_stats"]["stem_norm"]
+    np.testing.assert_allclose(stats["mean"], 0.1 * np.mean(conv, (0, 1, 2)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * np.var(conv, (0, 1, 2)), rtol=1e-4)
+
+
+def test_evaluation_reads_the_running_statistics_only():
+    model, images = ResNet(**TINY), _images()
+    variables = spread.variables(model, images, train=True)
+    evaluate = jax.jit(lambda v, x: model.apply(v, x, train=False))
+    whole = evaluate(variables, images)
+    np.testing.assert_allclose(np.concatenate([evaluate(variables, x[None]) for x in images[:2]]), whole[:2], rtol=1e-5)
+    moved = jax.tree.map(lambda x: x + 1.0, variables["batch_stats"])
+    assert np.abs(evaluate({**variables, "batch_stats": moved}, images) - whole).max() > 0.01
+
+
+def test_bfloat16_has_float32_params_statistics_and_gradients():
+    model, images = ResNet(dtype=jnp.bfloat16, **TINY), _images()
+    variables = spread.variables(model, images, train=True)
+    assert {a.dtype for a in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+    def loss_of(params, model):
+        y, mutated = model.apply({**variables, "params": params}, images, train=True, mutable=["batch_stats"])
+        return jnp.mean(y.astype(jnp.float32) ** 2), (y, mutated["batch_stats"])
+
+    run = jax.jit(jax.grad(loss_of, has_aux=True), static_argnums=1)
+    grad, (y, stats) = run(variables["params"], model)
+    _, (exact, exact_stats) = run(variables["params"], model.clone(dtype=jnp.float32))
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_allclose(y.astype(jnp.float32), exact, atol=0.05 * np.abs(exact).max())
+    spread.assert_trees_close(stats, exact_stats, relative=0.02)
+    assert {g.dtype for g in jax.tree.leaves(grad)} == {jnp.dtype("float32")}
+    assert all(np.isfinite(g).all() for g in jax.tree.leaves(grad))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: resnet.make("resnet19"), "no ResNet 'resnet19': use resnet18"),
+        (lambda: resnet.make("resnet18", stem="mnist").init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)), train=False),
+         "no stem 'mnist'"),
+        (lambda: resnet.make("resnet18", block="x").init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)), train=False),
+         "no block 'x'"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,160 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import spread
+
+from jssl.models import Transformer
+
+X = np.random.default_rng(0).normal(size=(8, 5, 8)).astype(np.float32)
+MODEL = Transformer(depth=3, heads=2, mlp_ratio=2.0, layer_scale=0.5)
+
+
+def _keys(count):
+    return jax.random.split(jax.random.key(7), count)
+
+
+def _params(model=MODEL):
+    return spread.variables(model, X)["params"]
+
+
+def _value_and_grad(model, params, x, keys, *, axis_name=None):
+    def loss_of(params):
+        y = model.apply({"params": params}, x, keys=keys)
+        loss = jnp.mean(y**3)
+        return loss if axis_name is None else jax.lax.pmean(loss, axis_name), y
+
+    (_, y), grad = jax.value_and_grad(loss_of, has_aux=True)(params)
+    return y, grad
+
+
+@pytest.fixture(scope="module")
+def unrolled():
+    params = _params()
+    return params, jax.jit(lambda p, k: _value_and_grad(MODEL.clone(drop_path=0.5), p, X, k))(params, _keys(8))
+
+
+@pytest.mark.parametrize(("remat", "scan"), [("full", False), ("dots", False), ("none", True), ("dots", True)])
+def test_remat_and_scan_change_nothing(unrolled, remat, scan):
+    params, (expected, expected_grad) = unrolled
+
+    def stack(tree):
+        return {"blocks": jax.tree.map(lambda *layers: np.stack(layers), *(tree[f"block_{i}"] for i in range(3)))}
+
+    if scan:
+        params, expected_grad = stack(params), stack(expected_grad)
+    model = MODEL.clone(drop_path=0.5, remat=remat, scan=scan)
+    y, grad = jax.jit(lambda p, k: _value_and_grad(model, p, X, k))(params, _keys(8))
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    spread.assert_trees_close(grad, expected_grad)
+
+
+def test_remat_recomputes():
+    """``dots`` repeats only the products with batch dimensions (attention) in the backward pass, ``full`` all of them."""
+    params = _params()
+
+    def products(remat):
+        model = MODEL.clone(remat=remat)
+        return str(jax.make_jaxpr(jax.grad(lambda p: jnp.sum(model.apply({"params": p}, X) ** 3)))(params)).count(
+            "dot_general["
+        )
+
+    none, dots, full = (products(remat) for remat in ("none", "dots", "full"))
+    assert none < dots < full
+
+
+def test_scan_compiles_one_block():
+    def products(scan):
+        model = Transformer(depth=6, heads=2, scan=scan)
+        params = spread.variables(model, X)
+        return jax.jit(lambda p: model.apply(p, X)).lower(params).as_text().count("stablehlo.dot_general")
+
+    assert products(True) * 6 == products(False)
+
+
+def test_scan_starts_every_layer_differently():
+    model = Transformer(depth=3, heads=2, scan=True)
+    params = jax.jit(lambda key: model.init(key, X))(jax.random.key(0))["params"]["blocks"]
+    kernel = params["qkv"]["kernel"]
+    assert kernel.shape == (3, 8, 24)
+    assert not np.allclose(kernel[0], kernel[1])
+
+
+@pytest.mark.parametrize("devices", [1, 2, 8])
+def test_drop_path_does_not_depend_on_the_devices(unrolled, devices):
+    params, whole = unrolled
+
+    def run(params, x, keys, *, axis_name):
+        return _value_and_grad(MODEL.clone(drop_path=0.5), params, x, keys, axis_name=axis_name)
+
+    split = spread.on_devices(run, devices, (params,), (X, _keys(8)), (True, False))
+    spread.assert_trees_close(split, whole)
+
+
+def test_drop_path_keeps_the_expectation():
+    """The last block drops half of its attention branches and doubles the others; the first block drops none."""
+    model = Transformer(depth=2, heads=2, mlp_ratio=1.0, drop_path=0.5)
+    params = _params(model)
+    params["block_1"]["fc2"] = jax.tree.map(np.zeros_like, params["block_1"]["fc2"])  # attention is all it does
+    count = 2000
+    x = np.broadcast_to(X[:1], (count, 5, 8))
+    run = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))
+    only_first = Transformer(depth=1, heads=2, mlp_ratio=1.0)
+    first = jax.jit(lambda p: only_first.apply({"params": {"block_0": p["block_0"]}}, X[:1])[0])(params)
+    branch = run(X[:1], None)[0] - first
+    y = np.asarray(run(x, _keys(count))) - np.asarray(first)
+    dropped = np.abs(y).max((1, 2)) < 1e-5
+    np.testing.assert_allclose(y[~dropped], np.broadcast_to(2 * branch, y[~dropped].shape), rtol=1e-3, atol=1e-4)
+    assert abs(dropped.mean() - 0.5) < 0.05  # 4.5 deviations of 2000 draws
+
+
+def test_branches_and_layers_draw_apart():
+    """With 2 layers x 2 branches and rates 0 and 0.5, each of the last layer's four outcomes turns up in a quarter."""
+    model = Transformer(depth=2, heads=2, mlp_ratio=1.0, drop_path=0.5)
+    params, count = _params(model), 400
+    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))(
+        np.broadcast_to(X[:1], (count, 5, 8)), _keys(count)
+    )
+    _, outcome, counts = np.unique(np.round(np.asarray(y[:, 0, 0]), 3), return_inverse=True, return_counts=True)
+    assert len(counts) == 4
+    assert np.all(np.abs(counts / count - 0.25) < 0.1)
+
+
+def test_no_keys_no_drop_path():
+    params = _params()
+    dropping = MODEL.clone(drop_path=0.9)
+    y, expected = jax.jit(lambda p: (dropping.apply({"params": p}, X), MODEL.apply({"params": p}, X)))(params)
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_layer_scale():
+    params = _params()
+    for block in params.values():
+        block["scale1"][:] = block["scale2"][:] = 0.0
+    np.testing.assert_array_equal(jax.jit(lambda p: MODEL.apply({"params": p}, X))(params), X)
+    start = jax.jit(lambda key: MODEL.init(key, X))(jax.random.key(0))["params"]["block_0"]["scale1"]
+    np.testing.assert_array_equal(start, np.full(8, 0.5))
+
+
+def test_masked_tokens_reach_nobody():
+    params = _params()
+    mask = np.array([[True, True, False, True, False]] * 8)
+    noise = np.where(mask[..., None], 0, 100 * np.random.default_rng(1).normal(size=X.shape)).astype(np.float32)
+    run = jax.jit(lambda x, mask: MODEL.apply({"params": params}, x, mask=mask))
+    expected = np.asarray(run(X, mask))
+    np.testing.assert_array_equal(run(X + noise, mask)[mask], expected[mask])
+    np.testing.assert_allclose(run(X[:, [0, 1, 3]], None), expected[:, [0, 1, 3]], rtol=1e-5, atol=1e-5)
+    assert np.abs(run(X + noise, None)[mask] - expected[mask]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heads": 3}, "3 heads do not divide width 8"),
+        ({"drop_path": 1.0}, r"drop_path=1.0 is outside \[0, 1\)"),
+        ({"remat": "some"}, "no remat 'some': use none, full, dots"),
+    ],
+)
+def test_wrong_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        MODEL.clone(**options).init(jax.random.key(0), X)
