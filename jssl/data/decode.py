@@ -55,7 +55,7 @@ def decode_image(encoded: bytes, image_size: int | None = None) -> np.ndarray:
     (4, 4, 3)
     """
     try:
-        image = Image.open(io.BytesIO(encoded))
+        image: Image.Image = Image.open(io.BytesIO(encoded))
         if image_size is not None:
             image.draft("RGB", (image_size, image_size))  # JPEG: decode at 1/2, 1/4 or 1/8 where that is enough
         image = to_rgb(image)

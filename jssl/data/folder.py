@@ -52,8 +52,8 @@ class FolderSource(EncodedSource):
 
 def _walk(root: str, relative: str, parents: tuple[str, ...]):
     """Relative names of the images below a folder, sorted; a link back to a parent is not followed."""
-    with os.scandir(os.path.join(root, relative)) as entries:
-        entries = sorted(entries, key=lambda entry: entry.name)
+    with os.scandir(os.path.join(root, relative)) as unsorted:
+        entries = sorted(unsorted, key=lambda entry: entry.name)
     for entry in entries:
         name = f"{relative}/{entry.name}" if relative else entry.name
         if entry.is_dir():

@@ -106,8 +106,10 @@ class GrainFeed:
         self._places = self._sharding.addressable_devices_indices_map((global_batch,))
         if process_count is None:
             # Asked of the sharding and not of the process number: a mesh need not list the hosts in order.
-            self._rows = np.unique(np.concatenate([np.arange(global_batch)[rows] for (rows,) in self._places.values()]))
+            rows = [np.arange(global_batch)[index] for index in self._places.values()]
+            self._rows = np.unique(np.concatenate(rows))
         else:
+            assert process_index is not None, "process_count needs process_index"
             share = global_batch // process_count
             self._rows = np.arange(process_index * share, (process_index + 1) * share)
 
@@ -132,7 +134,8 @@ class GrainFeed:
             dataset = dataset.mp_prefetch(
                 grain.MultiprocessingOptions(num_workers=self.num_workers, per_worker_buffer_size=self.prefetch)
             )
-        iterator, ahead = iter(dataset), deque()
+        iterator = iter(dataset)
+        ahead: deque[dict[str, jax.Array]] = deque()
         try:
             while True:
                 while len(ahead) < self.prefetch:

@@ -14,8 +14,8 @@ _SPLITS = {"train": "train", "training": "train", "test": "test", "val": "val", 
 
 def is_image(path: str) -> bool:
     """True for image files; hidden files (macOS archives hold ._name.png) are not."""
-    path = PurePosixPath(path)
-    return path.suffix.lower() in _EXTENSIONS and not path.name.startswith(".")
+    file = PurePosixPath(path)
+    return file.suffix.lower() in _EXTENSIONS and not file.name.startswith(".")
 
 
 def _rank_in_class(labels: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def select(
     chosen = np.arange(len(paths))
     wanted = {"train"}
     if has_splits:
-        found = np.asarray([_SPLITS[parts[at].lower()] for parts, at in zip(folders, split_at)])
+        found = np.asarray([_SPLITS[parts[at].lower()] for parts, at in zip(folders, split_at) if at is not None])
         if split == "test":
             wanted = {"test"} & set(found) or {"val"} & set(found) or {"train"}
         chosen = np.flatnonzero(np.isin(found, list(wanted)))

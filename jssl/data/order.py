@@ -49,9 +49,9 @@ def index_at(seed: int, positions: np.ndarray, num_examples: int) -> np.ndarray:
     epoch, value = np.divmod(positions, num_examples)
     half = np.uint64(max(1, ((num_examples - 1).bit_length() + 1) // 2))  # the network permutes 2 ** (2 half) values
     low = np.uint64((1 << int(half)) - 1)
-    seed = np.uint64((seed * 0x9FB21C651E98DF25) & _MASK)
+    salt = np.uint64((seed * 0x9FB21C651E98DF25) & _MASK)
     with np.errstate(over="ignore"):
-        key = mix(mix(epoch.astype(np.uint64) + np.uint64(_GOLDEN)) ^ seed)
+        key = mix(mix(epoch.astype(np.uint64) + np.uint64(_GOLDEN)) ^ salt)
 
     def permute(value, key):
         left, right = value >> half, value & low

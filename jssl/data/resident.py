@@ -61,7 +61,8 @@ class ResidentFeed:
 
     def iterate(self, start_step: int = 0) -> Iterator[dict[str, jax.Array]]:
         """Batches from start_step on, without end; the next one is dispatched before this one is handed out."""
-        ahead, step = deque(), start_step
+        ahead: deque[dict[str, jax.Array]] = deque()
+        step = start_step
         while True:
             while len(ahead) < 2:
                 ahead.append(self.batch(step))

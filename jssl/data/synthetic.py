@@ -51,6 +51,7 @@ class SyntheticSource(Source):
     (10, (16, 16, 3), ('circle', 'square', 'triangle'))
     """
 
+    class_names: tuple[str, ...]
     OPTIONS = {"num_examples": int, "image_size": int, "seed": int, "num_classes": int}
 
     def __init__(self, split="train", *, num_examples=10_000, image_size=32, seed=0, num_classes=10):
@@ -113,7 +114,7 @@ class SyntheticSource(Source):
 
     def _uniform(self, index: np.ndarray, columns: int) -> np.ndarray:
         """(n, columns) numbers in [0, 1), a hash of seed, split, example and column."""
-        key = mix(mix(np.uint64(self.seed % (1 << 64))) ^ np.uint64(1 + (self.split == "test")))
+        key = mix(mix(np.uint64(self.seed % (1 << 64))) ^ np.uint64(1 + (self.split == "test")))  # type: ignore[arg-type]
         key = mix(key ^ mix(index.astype(np.uint64)))[:, None]
         bits = mix(key ^ mix(np.arange(columns, dtype=np.uint64)))
         return ((bits >> np.uint64(40)).astype(np.float32)) * np.float32(2**-24)

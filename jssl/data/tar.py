@@ -78,14 +78,14 @@ def _members(path: str) -> list[tuple[str, bytes | tuple[str, int, int]]]:
         with open(path, "rb") as file:
             compressed = file.read(5).startswith(_COMPRESSED)
         with tarfile.open(path, "r:*" if compressed else "r:") as archive:
-            found = []
+            found: list[tuple[str, bytes | tuple[str, int, int]]] = []
             for member in archive:
                 if member.isfile() and is_image(member.name):
-                    place = (path, member.offset_data, member.size)
+                    place: bytes | tuple[str, int, int] = (path, member.offset_data, member.size)
                     if compressed:
-                        place = archive.extractfile(member).read()
+                        place = archive.extractfile(member).read()  # type: ignore[union-attr]  # a file
                     found.append((member.name.removeprefix("./"), place))
-                archive.members = []  # tarfile keeps every header otherwise
+                archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
             # tarfile takes a file that stops between two members for a whole one.
             archive.fileobj.seek(archive.offset)
             if (

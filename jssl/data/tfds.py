@@ -99,7 +99,8 @@ def _explained(name: str):
     try:
         yield
     except Exception as error:
-        cause, seen = error, []
+        cause: BaseException | None = error
+        seen = []
         while cause is not None:
             seen.append(cause)
             cause = cause.__cause__ or cause.__context__

@@ -57,6 +57,7 @@ def extract(
         if pending is not None:
             done.append(_fetch(*pending))  # while the device works on this batch
         pending = features, len(batch)
+    assert pending is not None  # there are images
     return np.concatenate([*done, _fetch(*pending)])
 
 

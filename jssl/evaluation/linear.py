@@ -134,13 +134,14 @@ def linear_probe(
     test, test_labels = labelled("the linear probe", test_features, test_labels, num_classes)
     if train.shape[1] != test.shape[1]:
         raise ValueError(f"training features have {train.shape[1]} dimensions and test features {test.shape[1]}")
-    train, test = jnp.asarray(train), jnp.asarray(test)
+    train, test = jnp.asarray(train), jnp.asarray(test)  # type: ignore[assignment]
     if standardise:
         train, test = _standardise(train, test)
 
     solve = functools.partial(fit, train, labels, num_classes=num_classes, max_steps=max_steps)
     strengths = sorted(l2, reverse=True)
-    params, scores = {strengths[0]: None}, {}
+    params: dict[float, dict | None] = {strengths[0]: None}
+    scores: dict[float, float] = {}
     if len(strengths) > 1:
         held = np.random.default_rng(seed).permutation(len(labels))[: round(held_out * len(labels))]
         if not 0 < len(held) < len(labels):

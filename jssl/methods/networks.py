@@ -23,6 +23,7 @@ class Network(NamedTuple):
 def make_encoder(name: str, *, image_size: int, dtype=jnp.float32, **options) -> Network:
     """``resnet18``, ``resnet34``, ``resnet50``, ``resnet``, ``vit_tiny`` ... ``vit_huge`` or ``vit`` as a Network."""
     family, _, size = name.partition("_")
+    module: Any
     if family == "vit":
         module = vit.make(size, image_size=image_size, dtype=dtype, **options) if size else vit.ViT(
             image_size=image_size, dtype=dtype, **options)  # fmt: skip

@@ -68,7 +68,8 @@ class Checkpointer:
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"checkpoint: {self.folder} is a file; name a folder")
         self.every, self.keep, self.keep_every, self.best = every, keep, keep_every, best
-        self._pending = None  # (step, the step before it, Orbax response) of the save in flight
+        # (step, the step before it, Orbax response) of the save in flight
+        self._pending: tuple[int, int | None, Any] | None = None
         self._current: int | None = None  # the step this run stands on: saved or restored last
         self._given_up: set[int] = set()  # newer than the restored one: broken, or of a history that was left
         self._swept = False
@@ -223,6 +224,7 @@ class Checkpointer:
             reason = f"its record cannot be read: {one_line(error)}"
         if not _agree(reason is None):
             return None, None, reason or "another process cannot read its record"
+        assert record is not None
         if problems := records.mismatch(record["leaves"], wanted):
             raise self._other_model(step, problems, record["meta"], config)
         arrays = {}

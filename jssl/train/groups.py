@@ -106,7 +106,7 @@ def scale_groups(groups: Mapping[str, float]) -> optax.GradientTransformation:
 class FreezeState(NamedTuple):
     """Updates seen so far, and the state of the wrapped optimiser."""
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     inner: optax.OptState
 
 

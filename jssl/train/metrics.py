@@ -86,6 +86,7 @@ class MetricsWriter:
                     self._events.add_scalar(name, value, int(step))
 
     def _append(self, data: bytes) -> None:
+        assert self._file is not None
         size = os.fstat(self._file.fileno()).st_size
         try:
             while data:

@@ -202,6 +202,7 @@ def make_optimizer(
     chain = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
     chain.append(OPTIMIZERS[name](learning_rate, decay, adapted, **options))
     if layer_decay is not None:
+        assert num_layers is not None  # checked above
         chain.append(scale_layers(layer_decay, num_layers, layer_of or vit_layer))
     if groups:
         chain.append(scale_groups(groups))

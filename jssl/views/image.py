@@ -169,7 +169,7 @@ def random_box(
     """
     draws = jax.random.uniform(key, (2 * _ATTEMPTS + 2,))
     area = height * width * (scale[0] + draws[:_ATTEMPTS] * (scale[1] - scale[0]))
-    log_ratio = np.log(np.float64(ratio))
+    log_ratio = np.log(np.asarray(ratio, np.float64))
     aspect = jnp.exp(float(log_ratio[0]) + draws[_ATTEMPTS:-2] * float(log_ratio[1] - log_ratio[0]))
     widths, heights = jnp.round(jnp.sqrt(area * aspect)), jnp.round(jnp.sqrt(area / aspect))
     fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -160,7 +161,7 @@ def multi_block(
     >>> masks["context"].shape, masks["target"].shape
     ((32,), (4, 16))
     """
-    grid = (grid, grid) if isinstance(grid, int) else tuple(grid)
+    grid = (grid, grid) if isinstance(grid, int) else cast(tuple[int, int], tuple(grid))
     if sampler not in ("fixed", "official"):
         raise ValueError(f"sampler={sampler!r}; use 'fixed' or 'official'")
     official = sampler == "official"
@@ -177,7 +178,7 @@ def multi_block(
     slots = min(context_size or context_slots, slots)
 
     place_key, context_key, thin_key, size_key = jax.random.split(key, 4)
-    size_key = batch_key if official else size_key
+    size_key = batch_key if official else size_key  # type: ignore[assignment]  # batch_key was checked
     draws = jax.random.uniform(size_key, (1 + num_targets,))
 
     def drawn(table: np.ndarray, draw: Array) -> Array:
