@@ -307,9 +307,7 @@ def test_whatever_happens_to_any_file_no_wrong_value_is_restored(tmp_path):
             assert meta["step"] == step, (path, harm)
             path.write_bytes(whole)
             steps.append(step)
-    assert (
-        10 < steps.count(1) < len(steps)
-    )  # harm was done, and some files (layout of the saving devices) do not matter
+    assert 10 < steps.count(1) < len(steps)  # harm was done; and a few files do not matter (the layout at the save)
 
 
 def test_flipped_letter_in_the_record_is_not_taken_for_another_config(tmp_path, caplog):
@@ -637,7 +635,7 @@ CRASHED = """
 @pytest.mark.slow
 def test_a_crash_after_a_save_does_not_hang(tmp_path):
     child = start(CRASHED, tmp_path)
-    child.communicate(timeout=60)  # Orbax's default would wait 20 minutes for a folder that nobody makes
+    child.communicate(timeout=300)  # Orbax's default would wait 20 minutes for a folder that nobody makes
     assert child.returncode == 3
 
 
@@ -651,7 +649,7 @@ TWO_PROCESSES = """
     from jssl.train.checkpoint import Checkpointer
     mesh = Mesh(np.array(jax.devices()).reshape(4, 2), ("data", "fsdp"), axis_types=(AxisType.Auto,) * 2)
     rows, whole = NamedSharding(mesh, P(("data", "fsdp"))), NamedSharding(mesh, P())
-    make = lambda step: {"x": jax.random.normal(jax.random.key(step), (64, 1024)) + step, "key": jax.random.key(step)}
+    make = lambda step: {"x": jax.random.bits(jax.random.key(step), (64, 1024)), "key": jax.random.key(step)}
     state = jax.jit(make, static_argnums=0, out_shardings={"x": rows, "key": whole})
     with Checkpointer(folder, every=1, keep=2) as checkpoints:
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state(0))
@@ -680,11 +678,11 @@ def test_two_processes(tmp_path):
         children = [start(TWO_PROCESSES, process, port, tmp_path, task, devices=4) for process in range(2)]
         outputs = [child.communicate(timeout=300) for child in children]
         assert [child.returncode for child in children] == [0, 0], outputs
-        return [out.split("\n")[:-1] for out, _ in outputs]
+        return [[line for line in out.splitlines() if "[Gloo]" not in line] for out, _ in outputs]
 
     assert both("save") == [["done"]] * 2
     assert names(tmp_path) == ["2", "3"]
-    state = put({"x": jax.random.normal(jax.random.key(3), (64, 1024)) + 3, "key": jax.random.key(3)}, make_mesh(2))
+    state = put({"x": jax.random.bits(jax.random.key(3), (64, 1024)), "key": jax.random.key(3)}, make_mesh(2))
     assert_same(Checkpointer(tmp_path, every=1).restore(abstract(state))[0], state)  # one process, two devices
     for data in (tmp_path / "3").rglob("d/*"):
         if data.stat().st_size > 50_000:
