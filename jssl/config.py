@@ -6,6 +6,7 @@ Only the command line and the entry of the loop read configs; every function bel
 import ast
 import difflib
 import importlib.util
+import json
 import pathlib
 
 from ml_collections import ConfigDict
@@ -94,6 +95,17 @@ def load_config(path: str, overrides: list[str]) -> ConfigDict:
         if key not in flatten(default.to_dict()) and not key.startswith(tuple(f"{section}." for section in FREE_FORM)):
             raise _unknown(default, key)
     return config
+
+
+def read_json(path: str | pathlib.Path) -> ConfigDict:
+    """A config written as JSON; its lists were tuples."""
+
+    def tuples(value):
+        if isinstance(value, dict):
+            return {name: tuples(v) for name, v in value.items()}
+        return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+    return ConfigDict(tuples(json.loads(pathlib.Path(path).read_text())))
 
 
 def set_key(config: ConfigDict, key: str, text: str) -> None:

@@ -1,9 +1,11 @@
 """Images made by code from a seed: a shape to recognise among nuisance that raw pixels cannot see past.
 
-Two to four copies of one shape lie on a textured background; the shape is the class. Number, place, size, tilt and
-colour of the copies, whether each is brighter or darker than the background, and the background itself are drawn
-independently of it. Every value is a hash of (seed, split, example, column), so an example does not depend on how many
-there are, on the version of numpy or on the order of access.
+Two to four copies of one shape lie on a background; the shape, and the texture that goes with it, are the class. Number,
+place, size, tilt and colour of the copies, whether each is brighter or darker than the background, and the background's
+colours, clouds, light and phase are drawn independently of it.
+
+Every value is a hash of (seed, split, example, column), so an example does not depend on how many there
+are, on the version of numpy or on the order of access.
 """
 
 import hashlib
@@ -17,7 +19,8 @@ from jssl.data.source import Source
 
 __all__ = ["SyntheticSource"]
 
-_VERSION = 1  # raise it when the pictures change
+_VERSION = 2  # raise it when the pictures change
+_CLUTTER = 0.12  # contrast of the clouds that lie over every background
 _GRID = 5  # the background's clouds are a grid of random values, interpolated
 _COPIES = 4  # of the shape, at most
 _DRAWS = 11  # numbers that each copy draws
@@ -29,7 +32,13 @@ _HUES = (
     (340, "pink"), (360, "red"),
 )  # fmt: skip
 _PLURALS = {"cross": "crosses", "bars": "sets of bars", "dots": "groups of dots"}
-_TEXTURES = ("plain", "striped", "cloudy")
+_TEXTURES = ("plain", "striped", "cloudy", "checked")
+# The background that goes with each shape: its texture, the direction of its waves (units of pi, unchanged by a flip),
+# and how many cross the frame. Their phase, a tilt and a stretch are drawn, so that pixels do not line up.
+_BACKGROUNDS = np.array([
+    (1, 0.0, 5.0), (1, 0.5, 5.0), (1, 0.25, 5.0), (1, 0.0, 9.0), (1, 0.5, 9.0),
+    (1, 0.25, 9.0), (2, 0.0, 0.0), (0, 0.0, 0.0), (3, 0.0, 5.0), (3, 0.0, 9.0),
+])  # fmt: skip
 _PIXEL = (slice(None), None, None)  # one value per example, the same for all of its pixels
 
 
@@ -123,6 +132,7 @@ class SyntheticSource(Source):
         """Everything that is drawn, one row per example. Lengths are fractions of the frame."""
         u = self._uniform(index, 16 + _DRAWS * _COPIES + 3 * _GRID * _GRID)
         own = u[:, 16 : 16 + _DRAWS * _COPIES].reshape(-1, _COPIES, _DRAWS)  # what each copy of the shape draws
+        texture, direction, waves = _BACKGROUNDS[index % len(self.class_names)].T
         count = 2 + (u[:, 0] * (_COPIES - 1)).astype(int)
         places = np.argsort(own[..., 0], 1)  # which quarter of the frame each copy is in
         radius = 0.17 + 0.07 * own[..., 1]
@@ -140,10 +150,10 @@ class SyntheticSource(Source):
             "back": _colour(luma, 2 * np.pi * u[:, 2], 0.1 * u[:, 3]),
             "direction": 2 * np.pi * own[..., 9],
             "spin": 0.3 * (2 * own[..., 10] - 1),
-            "texture": (u[:, 4] * len(_TEXTURES)).astype(int),
-            "amplitude": 0.04 + 0.05 * u[:, 5],
-            "angle": 2 * np.pi * u[:, 6],
-            "waves": 2 + 3 * u[:, 7],
+            "texture": texture.astype(int),
+            "amplitude": 0.07 + 0.05 * u[:, 5],
+            "angle": np.pi * direction + 0.4 * (u[:, 6] - 0.5),
+            "waves": waves * (0.85 + 0.3 * u[:, 7]),
             "phase": 2 * np.pi * u[:, 8],
             "shade": 0.15 * (2 * u[:, 9] - 1),
             "light": 2 * np.pi * u[:, 10],
@@ -165,12 +175,15 @@ class SyntheticSource(Source):
 
         along = np.cos(f["angle"])[_PIXEL] * x + np.sin(f["angle"])[_PIXEL] * y
         stripes = np.sin(2 * np.pi * f["waves"][_PIXEL] * along + f["phase"][_PIXEL])[..., None]
+        across = np.cos(f["angle"])[_PIXEL] * y - np.sin(f["angle"])[_PIXEL] * x
+        checks = stripes * np.sin(2 * np.pi * f["waves"][_PIXEL] * across + 2 * f["phase"][_PIXEL])[..., None]
         weights = np.maximum(0, 1 - np.abs(grid[:, None] * (_GRID - 1) - np.arange(_GRID, dtype=np.float32)))
         clouds = np.einsum("yi,nijc->nyjc", weights, f["clouds"])
         clouds = np.einsum("xj,nyjc->nyxc", weights, clouds)
         texture = f["texture"][_PIXEL][..., None]
-        pattern = np.where(texture == 1, stripes, np.where(texture == 2, 1.5 * clouds, 0.3 * clouds))
-        picture = f["back"][_PIXEL] + f["amplitude"][_PIXEL][..., None] * pattern
+        checks = np.where(texture == 3, 1.5 * checks, 0.1 * clouds)
+        pattern = np.where(texture == 1, stripes, np.where(texture == 2, 1.5 * clouds, checks))
+        picture = f["back"][_PIXEL] + f["amplitude"][_PIXEL][..., None] * pattern + _CLUTTER * clouds
 
         for copy in range(_COPIES):
             own = {name: f[name][:, copy] for name in ("x", "y", "rotation", "radius", "front")}

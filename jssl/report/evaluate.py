@@ -4,9 +4,9 @@ import json
 import pathlib
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from jssl import data
+from jssl.config import read_json
 from jssl.evaluation import baselines, protocols
 from jssl.train import online, setup
 from jssl.train.checkpoint import Checkpointer
@@ -24,7 +24,7 @@ def load_run(workdir: str, source: data.Source | None = None):
     folder = pathlib.Path(workdir)
     if not (folder / "config.json").is_file():
         raise ValueError(f"no run in {workdir}: config.json is missing; give the --workdir of jssl pretrain")
-    config = ConfigDict(json.loads((folder / "config.json").read_text()))
+    config = read_json(folder / "config.json")
     source = source or setup.open_data(config, "train")
     run = setup.build(config, source[0]["image"].shape)
     initial, _ = run.init_state()

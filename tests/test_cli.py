@@ -1,0 +1,216 @@
+"""The command, end to end: real runs on synthetic images, real kills, one-line errors."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import chex
+import jax
+import numpy as np
+import pytest
+from harness import arrays
+from rows import ROWS
+
+from jssl import methods
+from jssl.cli import main
+from jssl.config import read_json
+from jssl.train import setup
+from jssl.train.checkpoint import Checkpointer
+
+RECIPE = """
+from jssl.config import default_config
+
+def get_config():
+    config = default_config()
+    row = {row!r}
+    config.encoder = row.pop("encoder")
+    config.augmentation = row.pop("augmentation", {{}})
+    config.method = {{"name": {name!r}, **row}}
+    config.image_size, config.dtype, config.steps = 16, "float32", {steps}
+    config.data.source = "synthetic:num_examples=80,image_size=16"
+    config.data.batch_size = 16
+    config.optimizer.warmup_steps = 2
+    config.run.update({{"log_every": 3, "checkpoint_every": 4, "online_bank": 40, "online_queries": 16}})
+    return config
+"""
+
+
+def write_recipe(folder: pathlib.Path, name: str, steps: int) -> str:
+    path = folder / f"{name}_{steps}.py"
+    path.write_text(RECIPE.format(row=dict(ROWS[name]), name=name, steps=steps))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One finished run, shared by the tests that only read it."""
+    folder = tmp_path_factory.mktemp("run")
+    recipe = write_recipe(folder, "mae", 8)
+    assert main(["pretrain", "--config", recipe, "--workdir", str(folder / "w"), "--no-progress"]) == 0
+    return recipe, folder / "w"
+
+
+def test_metrics_are_valid_json_with_knn_and_collapse_measures(finished):
+    rows = [json.loads(line) for line in (finished[1] / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [2, 5, 7]
+    assert all(np.isfinite(row["loss"]) and row["images_per_second"] > 0 for row in rows if "loss" in row)
+    (online,) = [row for row in rows if "eval/knn" in row]
+    assert 0 <= online["eval/knn"] <= 1 and online["eval/rankme"] >= 1 and "eval/feature_std" in online
+
+
+def test_a_finished_run_is_not_repeated(finished):
+    recipe, workdir = finished
+    before = (workdir / "metrics.jsonl").read_bytes()
+    assert main(["pretrain", "--config", recipe, "--workdir", str(workdir), "--no-progress"]) == 0
+    assert (workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_another_config_is_refused_and_named(finished, capsys):
+    recipe, workdir = finished
+    arguments = ["pretrain", "--config", recipe, "--workdir", str(workdir), "--config.optimizer.learning_rate=0.5"]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "optimizer.learning_rate: 0.03 -> 0.5" in error and error.count("\n") == 1
+
+
+def test_evaluate_compares_with_random_and_pixels(finished, capsys):
+    assert main(["evaluate", "--workdir", str(finished[1]), "--protocols", "knn,linear"]) == 0
+    results = json.loads((finished[1] / "evaluation.json").read_text())["results"]
+    assert set(results) == {"encoder", "random", "pixels"}
+    assert all({"knn", "linear"} <= set(row) for row in results.values())
+    assert "| encoder |" in capsys.readouterr().out
+
+
+def test_embed_writes_features_and_labels(finished, tmp_path):
+    out = tmp_path / "features.npz"
+    data = "synthetic:num_examples=20,image_size=16"
+    assert main(["embed", "--workdir", str(finished[1]), "--data", data, "--out", str(out)]) == 0
+    with np.load(out) as file:
+        assert file["features"].shape == (20, 16) and file["features"].dtype == np.float32
+        assert file["labels"].shape == (20,) and np.ptp(file["features"], axis=0).max() > 0
+
+
+def test_views_writes_a_picture(tmp_path):
+    from PIL import Image
+
+    for name in ("dino", "ijepa"):
+        out = tmp_path / f"{name}.png"
+        recipe = write_recipe(tmp_path, name, 8)
+        assert main(["views", "--config", recipe, "--out", str(out), "--num", "3"]) == 0
+        with Image.open(out) as picture:
+            assert picture.width > picture.height > 100
+
+
+def test_methods_lists_everything(capsys):
+    assert main(["methods"]) == 0
+    printed = capsys.readouterr().out
+    for name, entry in methods.REGISTRY.items():
+        (line,) = [line for line in printed.splitlines() if line.startswith(f"{name} ")]
+        assert entry.paper in line and all(need in line for need in entry.needs) and "arXiv:" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["pretrain", "--config", "missing.py", "--workdir", "w"], "no config file missing.py"),
+        (["evaluate", "--workdir", "missing"], "no run in missing"),
+        (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.source=tarr:x"], "did you mean"),
+        (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.source=folder:none"], "none"),
+        (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.feed=stream"], "use resident or grain"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = write_recipe(tmp_path, "mae", 8)
+    assert main([recipe if word == "RECIPE" else word for word in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("jssl: ") and message in error and error.count("\n") == 1
+    assert not (tmp_path / "w" / "checkpoints").exists()
+
+
+def test_a_teacher_is_only_evaluated_where_there_is_one(finished, capsys):
+    assert main(["evaluate", "--workdir", str(finished[1]), "--teacher"]) == 2
+    assert "mae has no teacher" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_its_examples(tmp_path, capsys):
+    recipe = write_recipe(tmp_path, "mae", 8)
+    arguments = ["pretrain", "--config", recipe, "--workdir", str(tmp_path / "w"), "--no-progress"]
+    overflow = ["--config.optimizer.learning_rate=1e30", "--config.optimizer.warmup_steps=0"]
+    assert main([*arguments, *overflow]) == 1
+    assert "not" not in (error := capsys.readouterr().err).split("loss")[0] and error.count("\n") == 1
+    report = json.loads((tmp_path / "w" / "nonfinite.json").read_text())
+    assert report["step"] == 1 and len(report["index"]) == 16
+    assert main([*arguments, *overflow, "--config.run.on_nonfinite=skip"]) == 0
+
+
+def start(recipe, workdir, cache):
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    command = [
+        sys.executable,
+        "-m",
+        "jssl.cli",
+        "pretrain",
+        "--config",
+        recipe,
+        "--workdir",
+        str(workdir),
+        "--no-progress",
+    ]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def final_state(workdir):
+    config = read_json(workdir / "config.json")
+    run = setup.build(config, (16, 16, 3))
+    with Checkpointer(setup.checkpoint_folder(workdir), every=1) as checkpoints:
+        state, _, step = checkpoints.restore(setup.abstract(run.init_state()[0]))
+    return arrays(state), step
+
+
+def steps_logged(workdir) -> int:
+    log = workdir / "metrics.jsonl"
+    return log.read_text().count('"loss"') if log.exists() else 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(methods.REGISTRY))
+def test_killed_at_a_random_step_and_run_again_ends_bit_identical(name, tmp_path):
+    recipe = write_recipe(tmp_path, name, 60)
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    process = start(recipe, straight, tmp_path / "cache")
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+
+    process = start(recipe, killed, tmp_path / "cache")
+    wanted = int(np.random.default_rng(abs(hash(name)) % 1000).integers(3, 12))
+    while steps_logged(killed) < wanted and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it was killed"
+    process = start(recipe, killed, tmp_path / "cache")
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+
+    (expected, last), (state, step) = final_state(straight), final_state(killed)
+    assert step == last == 60
+    chex.assert_trees_all_equal(state, expected)
+
+
+@pytest.mark.slow
+def test_sigterm_saves_and_asks_to_be_requeued(tmp_path):
+    recipe = write_recipe(tmp_path, "mae", 100_000)
+    process = start(recipe, tmp_path / "w", tmp_path / "cache")
+    while steps_logged(tmp_path / "w") < 2 and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 143 and "run the same command to continue" in errors
+    _, step = final_state(tmp_path / "w")
+    assert step >= 6 and jax.device_count() == 8  # read back on other devices than it was written on
