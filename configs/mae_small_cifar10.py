@@ -1,4 +1,9 @@
-"""MAE, small ViT with 4-pixel patches, CIFAR-10 on two CPU cores."""
+"""MAE, small ViT with 4-pixel patches, CIFAR-10 on two CPU cores.
+
+jssl pretrain --config configs/mae_small_cifar10.py --workdir runs/mae --config.data.source='tar:cifar10/*.tar.gz'
+
+Not yet measured.
+"""
 
 from jssl.config import default_config
 

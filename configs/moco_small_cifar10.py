@@ -1,4 +1,9 @@
-"""MoCo v2, small ResNet, CIFAR-10 on two CPU cores."""
+"""MoCo v2, small ResNet, CIFAR-10 on two CPU cores.
+
+jssl pretrain --config configs/moco_small_cifar10.py --workdir runs/moco --config.data.source='tar:cifar10/*.tar.gz'
+
+Not yet measured.
+"""
 
 from jssl.config import default_config
 

@@ -16,7 +16,9 @@ jax.config.update("jax_default_matmul_precision", "float32")
 
 @pytest.fixture(scope="session", autouse=True)
 def compilation_cache(tmp_path_factory):
-    """One on-disk cache per test process: the same tiny step is compiled once, not once per test."""
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
+    """One on-disk cache for all workers of a test run: the same tiny step is compiled once, not once per test."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    jax.config.update("jax_compilation_cache_dir", str(folder / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     yield

@@ -16,6 +16,13 @@ BATCH, SIZE = 16, 16
 RULES = ((".*", sharding.shard_largest(min_size=32)),)  # small enough that tiny layers are split, too
 
 
+BATCH_SHAPE = {
+    "image": jax.ShapeDtypeStruct((2, 20, 20, 3), jnp.uint8),
+    "label": jax.ShapeDtypeStruct((2,), jnp.int32),
+    "index": jax.ShapeDtypeStruct((2,), jnp.int32),
+}
+
+
 @functools.cache
 def images():
     """64 random images, smooth enough for crops to be alike."""
@@ -24,22 +31,31 @@ def images():
     return data.ArraySource(coarse.repeat(5, 1).repeat(5, 2), np.arange(64) % 4)
 
 
-class Tiny:
-    """A tiny run: ``state``, ``step``, ``feed`` of a method on some devices."""
+@functools.cache
+def parts(name, devices=1, fsdp=1, accumulate=1, dtype=jnp.float32, encoder=None):
+    """(method, mesh, step, initial state): built once per process, since compiling is most of a test's time."""
+    options = ROWS[name] | ({"encoder": ROWS[encoder]["encoder"]} if encoder else {})
+    method = methods.build(name, image_size=SIZE, dtype=dtype, **options)
+    mesh, tx = sharding.make_mesh(jax.devices()[:devices], fsdp=fsdp), make_optimizer()
+    state, specs = init_state(method, tx, jax.random.key(1), BATCH_SHAPE, mesh, RULES)
+    return method, mesh, make_step(method, mesh, specs, accumulate), state, specs
 
-    def __init__(self, name, *, devices=1, fsdp=1, accumulate=1, dtype=jnp.float32, method=None, **options):
-        self.method = method or methods.build(name, image_size=SIZE, dtype=dtype, **{**ROWS[name], **options})
-        self.mesh = sharding.make_mesh(jax.devices()[:devices], fsdp=fsdp)
-        tx = optimizers.make_optimizer("sgd", learning_rate=0.02, weight_decay=1e-4, clip_norm=10.0)
-        shape = {
-            "image": jax.ShapeDtypeStruct((2, 20, 20, 3), jnp.uint8),
-            "label": jax.ShapeDtypeStruct((2,), jnp.int32),
-            "index": jax.ShapeDtypeStruct((2,), jnp.int32),
-        }
-        self.state, self.specs = init_state(self.method, tx, jax.random.key(1), shape, self.mesh, RULES)
-        self.step = make_train_step(
-            self.method, tx, self.mesh, self.specs, momentum=schedules.cosine(0.9, 1.0, 100), accumulate=accumulate
-        )
+
+def make_optimizer():
+    return optimizers.make_optimizer("sgd", learning_rate=0.02, weight_decay=1e-4, clip_norm=10.0)
+
+
+def make_step(method, mesh, specs, accumulate=1):
+    momentum = schedules.cosine(0.9, 1.0, 100)
+    return make_train_step(method, make_optimizer(), mesh, specs, momentum=momentum, accumulate=accumulate)
+
+
+class Tiny:
+    """A tiny run: ``state``, ``step``, ``feed`` of a method on some devices; the arguments are those of ``parts``."""
+
+    def __init__(self, name, **options):
+        self.method, self.mesh, self.step, state, self.specs = parts(name, **options)
+        self.state = jax.tree.map(jnp.copy, state)  # the step donates what it is given
         self.feed = data.ResidentFeed(images(), self.mesh, seed=3, global_batch=BATCH)
 
     def run(self, steps: int) -> list[float]:

@@ -31,7 +31,7 @@ def build(
       augmentation: changes to ``views.moco_v2``.
       temperature: of the softmax over one positive and the queue.
       projector: widths of the two-layer head.
-      queue_size: negatives kept, a multiple of the global batch (twice the batch when symmetric).
+      queue_size: negatives kept, at least the global batch (twice the batch when symmetric).
       symmetric: also use view b as query and view a as key, and enqueue both.
     """
     augment = views.moco_v2(image_size, **(augmentation or {}))
@@ -69,23 +69,18 @@ def build(
         value = objectives.info_nce(
             query["projector"], key["projector"], temperature=temperature, negatives=extra["queue"], axis_name=axis_name
         )
-        new_keys = objectives.l2_normalize(key["projector"].astype(jnp.float32))
         updates = {
             "batch_stats": batch_stats,
             "teacher_batch_stats": key_stats,
-            "keys": jax.lax.stop_gradient(collectives.replicate(new_keys, axis_name)),
+            "keys": collectives.replicate(key["projector"].astype(jnp.float32), axis_name),
         }
         return value, Aux(updates, {}, query["encoder"])
 
     def update_extra(extra, updates):
-        keys = updates.pop("keys")
-        keys = keys.reshape(-1, keys.shape[-1])
-        if queue_size % len(keys):
-            raise ValueError(
-                f"queue_size={queue_size} is not a multiple of the {len(keys)} keys of a batch; make it one"
-            )
+        keys = updates["keys"].reshape(-1, projector[-1])  # of all micro-batches
         queue, pointer = objectives.enqueue(extra["queue"], extra["pointer"], keys)
-        return {**networks.mean_over_micro_batches(updates), "queue": queue, "pointer": pointer}
+        statistics = {name: value for name, value in updates.items() if name != "keys"}
+        return {**networks.mean_over_micro_batches(statistics), "queue": queue, "pointer": pointer}
 
     return Method(
         "moco", make_views, init, loss, update_extra,
