@@ -9,7 +9,6 @@ folder's name, skip a save while another is in flight, and refuse to write a ste
 After a failed write, v0 also prints the tracebacks of its own threads past every log filter.
 """
 
-import gc
 import json
 import logging
 import math
@@ -167,8 +166,6 @@ class Checkpointer:
         while (newest := _from_first_process(max(candidates, default=-1))) >= 0:
             with _quiet:
                 state, meta, reason = self._try(newest, abstract_state, wanted, config)
-                if reason is not None:
-                    gc.collect()  # tasks that Orbax left behind complain when they are freed: let it be now
             if reason is None:
                 self._current, self._given_up = newest, {s for s in steps if s > newest}
                 return state, meta, newest
