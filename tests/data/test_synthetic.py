@@ -1,5 +1,4 @@
 import re
-import time
 
 import numpy as np
 import pytest
@@ -141,10 +140,8 @@ def test_pixels_say_little():
 
 
 @pytest.mark.slow
-def test_pixels_say_little_at_full_size_and_it_is_made_quickly():
-    start = time.process_time()
+def test_pixels_say_little_at_full_size():
     train, test = SyntheticSource("train").arrays(), SyntheticSource("test").arrays()
-    assert time.process_time() - start < 6
     assert (len(train[0]), len(test[0])) == (10_000, 2_000)
     assert knn_accuracy(*train, *test) < 0.35
     small = [

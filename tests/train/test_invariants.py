@@ -129,6 +129,7 @@ def test_queue_takes_every_key_once_per_accumulated_update():
     np.testing.assert_allclose(parts.state.extra["queue"], whole.state.extra["queue"], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_bfloat16_compute_keeps_float32_state(name):
     run = Tiny(name, dtype=jnp.bfloat16)
