@@ -13,6 +13,6 @@ def get_config():
     config.dtype = "float32"
     config.data.batch_size = 128
     config.optimizer.update({"name": "adamw", "learning_rate": 3e-3, "weight_decay": 0.05, "warmup_steps": 40})
-    config.steps = 700
+    config.steps = 500
     config.run.eval_every = 100
     return config
