@@ -148,6 +148,18 @@ def test_a_loss_that_is_not_finite_stops_and_names_its_examples(tmp_path, capsys
     assert main([*arguments, *overflow, "--config.run.on_nonfinite=skip"]) == 0
 
 
+@pytest.mark.slow
+def test_both_feeds_give_the_same_run(tmp_path):
+    recipe, losses = write_recipe(tmp_path, "mae", 6), []
+    for feed in ("resident", "grain"):
+        workdir = tmp_path / feed
+        arguments = ["pretrain", "--config", recipe, "--workdir", str(workdir), "--no-progress"]
+        assert main([*arguments, f"--config.data.feed={feed}"]) == 0
+        rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+        losses.append([row["loss"] for row in rows if "loss" in row])
+    assert losses[0] == losses[1] and len(losses[0]) == 2
+
+
 def start(recipe, workdir, cache):
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(cache)}
     environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
