@@ -21,6 +21,8 @@ from jssl.config import read_json
 from jssl.train import setup
 from jssl.train.checkpoint import Checkpointer
 
+pytestmark = pytest.mark.xdist_group("cli")  # one worker makes the finished run that most tests read
+
 RECIPE = """
 from jssl.config import default_config
 

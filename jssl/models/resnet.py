@@ -71,11 +71,11 @@ class ResNet(nn.Module):
       dtype: compute dtype; batch statistics are float32 always.
       param_dtype: parameter dtype.
 
-    >>> model = make("resnet18", width=8, stem="cifar")
-    >>> images = jnp.zeros((2, 32, 32, 3))
+    >>> model = ResNet(stage_sizes=(1,), width=8, stem="cifar")
+    >>> images = jnp.zeros((2, 8, 8, 3))
     >>> variables = model.init(jax.random.key(0), images, train=False)
     >>> model.apply(variables, images, train=False).shape
-    (2, 64)
+    (2, 8)
     """
 
     stage_sizes: tuple[int, ...]
