@@ -84,7 +84,8 @@ class DINOHead(nn.Module):
       param_dtype: parameter dtype.
 
     >>> model = DINOHead(hidden=16, bottleneck=8, out_dim=32)
-    >>> model.init_with_output(jax.random.key(0), jnp.ones((2, 4)))[0].shape
+    >>> y, variables = jax.jit(model.init_with_output)(jax.random.key(0), jnp.ones((2, 4)))
+    >>> y.shape
     (2, 32)
     """
 

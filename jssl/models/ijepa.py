@@ -31,7 +31,10 @@ class IJEPAPredictor(nn.Module):
 
     >>> model = IJEPAPredictor(width=8, depth=1, heads=2, grid=3, out_dim=16)
     >>> context, target = jnp.array([[0, 1, 2]]), jnp.array([[[4, 5], [7, 8]]])
-    >>> model.init_with_output(jax.random.key(0), jnp.ones((1, 3, 16)), context, None, target, None)[0].shape
+    >>> y, variables = jax.jit(model.init_with_output)(
+    ...     jax.random.key(0), jnp.ones((1, 3, 16)), context, None, target, None
+    ... )
+    >>> y.shape
     (1, 2, 2, 16)
     """
 

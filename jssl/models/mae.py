@@ -30,7 +30,10 @@ class MAEDecoder(nn.Module):
 
     >>> model = MAEDecoder(width=8, depth=1, heads=2, patch_size=4, grid=2)
     >>> tokens, restore = jnp.ones((1, 1, 16)), jnp.array([[1, 0, 2, 3]])
-    >>> model.init_with_output(jax.random.key(0), tokens, restore, class_token=jnp.ones((1, 16)))[0].shape
+    >>> y, variables = jax.jit(model.init_with_output)(
+    ...     jax.random.key(0), tokens, restore, class_token=jnp.ones((1, 16))
+    ... )
+    >>> y.shape
     (1, 4, 48)
     """
 

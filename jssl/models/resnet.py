@@ -73,7 +73,7 @@ class ResNet(nn.Module):
 
     >>> model = ResNet(stage_sizes=(1,), width=8, stem="cifar")
     >>> images = jnp.zeros((2, 8, 8, 3))
-    >>> variables = model.init(jax.random.key(0), images, train=False)
+    >>> variables = jax.jit(functools.partial(model.init, train=False))(jax.random.key(0), images)
     >>> model.apply(variables, images, train=False).shape
     (2, 8)
     """

@@ -45,8 +45,8 @@ class ViT(nn.Module):
 
     >>> model = ViT(patch_size=4, width=16, depth=1, heads=2, image_size=8)
     >>> images = jnp.zeros((2, 8, 8, 3))
-    >>> variables = model.init(jax.random.key(0), images)
-    >>> pooled, tokens = model.apply(variables, images, indices=jnp.array([[0, 3], [1, 2]]))
+    >>> variables = jax.jit(model.init)(jax.random.key(0), images)
+    >>> pooled, tokens = jax.jit(model.apply)(variables, images, indices=jnp.array([[0, 3], [1, 2]]))
     >>> pooled.shape, tokens.shape
     ((2, 16), (2, 2, 16))
     """

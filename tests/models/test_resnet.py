@@ -63,12 +63,11 @@ def test_strided_convolution_pads_both_sides():
     assert y[0, 0, 0, 0] == kernel[1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("block", ["basic", "bottleneck"])
-def test_zero_init_makes_blocks_the_identity(block):
-    expansion = resnet.EXPANSION[block]
+def test_zero_init_makes_blocks_the_identity():
+    expansion = resnet.EXPANSION["bottleneck"]
     x = np.random.default_rng(1).uniform(size=(2, 4, 4, 4 * expansion)).astype(np.float32)
     options = {
-        "kind": block,
+        "kind": "bottleneck",
         "width": 4,
         "stride": 1,
         "axis_name": None,

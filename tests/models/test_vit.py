@@ -43,10 +43,11 @@ def test_start():
         assert 0.95 * bound < np.abs(kernel).max() <= bound
 
 
-@pytest.mark.parametrize("positions", ["learned", "sincos"])
-@pytest.mark.parametrize("extra", [{"registers": 2}, {"class_token": False, "pool": "mean"}])
-def test_subsets(positions, extra):
-    model = ViT(**TINY, **extra, positions=positions)
+@pytest.mark.parametrize(
+    "options", [{"registers": 2}, {"class_token": False, "pool": "mean", "positions": "sincos", "scan": True}]
+)
+def test_subsets(options):
+    model = ViT(**TINY, **options)
     params = _params(model)
     pooled, tokens = _apply(model, params, IMAGES)
     assert pooled.shape == (4, 8)
@@ -108,8 +109,7 @@ def test_registers_take_part_and_are_dropped():
     assert np.abs(tokens - changed).max() > 0.01
 
 
-@pytest.mark.parametrize("positions", ["learned", "sincos"])
-@pytest.mark.parametrize("shape", [(8, 8), (24, 12)])
+@pytest.mark.parametrize(("positions", "shape"), [("learned", (24, 12)), ("sincos", (8, 8))])
 def test_other_image_sizes(positions, shape):
     model = ViT(**TINY, positions=positions)
     params = _params(model)
