@@ -158,16 +158,16 @@ def test_restored_state_does_not_retrace_the_step(tmp_path):
 
 
 def test_buffers_may_be_donated_at_once(tmp_path):
+    """Whether a buffer that Orbax still reads is reused or copied is a matter of timing; what is saved must not be."""
     mesh = make_mesh()
     state = put({"a": jnp.arange(1 << 20, dtype=jnp.float32), "b": jnp.ones((512, 512))}, mesh)
-    before = jax.tree.map(np.array, state)  # np.array copies: a view would hold the buffer and stop the donation
+    before = jax.tree.map(np.array, state)
     step = jax.jit(lambda s: jax.tree.map(lambda x: x * -3, s), donate_argnums=0)
     with Checkpointer(tmp_path, every=1) as checkpoints:
         checkpoints.save(1, state, META)
         new = step(step(state))
-        jax.block_until_ready(new)
+        assert_same(new, jax.tree.map(lambda x: x * 9, before))  # also waits for the steps, while the save goes on
         restored, _, _ = checkpoints.restore(abstract(new))
-    assert state["a"].is_deleted()
     assert_same(restored, before)
 
 
