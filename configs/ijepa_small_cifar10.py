@@ -5,26 +5,14 @@ jssl pretrain --config configs/ijepa_small_cifar10.py --workdir runs/ijepa --con
 Not yet measured.
 """
 
-from jssl.config import default_config
+from jssl.recipes import small_vit_cifar10
 
 
 def get_config():
-    config = default_config()
-    config.method = {
-        "name": "ijepa", "context_size": 24, "min_keep": 6, "predictor_width": 64, "predictor_depth": 2,
-        "predictor_heads": 4,
-    }  # fmt: skip
-    config.encoder = {
-        "name": "vit", "patch_size": 4, "width": 128, "depth": 5, "heads": 4, "positions": "sincos",
-        "class_token": False, "pool": "mean",
-    }  # fmt: skip
-    config.augmentation = {"crop_scale": (0.5, 1.0), "interpolation": "bilinear"}
-    config.dtype = "float32"
-    config.data.source = "tar:data/cifar10/*.tar.gz"
-    config.data.mean, config.data.std = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-    config.data.batch_size = 256
-    config.optimizer.update({"name": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_steps": 100})
+    config = small_vit_cifar10("ijepa", batch_size=128, steps=900)
+    config.method.update({
+        "context_size": 24, "min_keep": 6, "predictor_width": 64, "predictor_depth": 2, "predictor_heads": 4,
+    })  # fmt: skip
+    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 100})
     config.teacher.update({"momentum": 0.99, "momentum_end": 1.0})
-    config.steps = 1200
-    config.run.eval_every = 200
     return config

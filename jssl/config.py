@@ -47,6 +47,7 @@ def default_config() -> ConfigDict:
             "options": {},  # of jssl.train.optimizers.make_optimizer
             "freeze": "",  # regex of parameter paths held for the first freeze_steps updates
             "freeze_steps": 0,
+            "constant_rate": "",  # regex of parameter paths that keep the peak learning rate all along (SimSiam)
         },
         "teacher": {"momentum": 0.996, "momentum_end": 1.0},  # cosine over the run
         "steps": 1000,

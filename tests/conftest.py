@@ -1,4 +1,4 @@
-"""Eight CPU devices, strict promotion and full-precision products for every test."""
+"""Eight CPU devices, strict promotion and full-precision products for every test; the parity report of golden tests."""
 
 import os
 
@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 
+import golden
 import jax
 import pytest
 
@@ -22,3 +23,26 @@ def compilation_cache(tmp_path_factory):
     jax.config.update("jax_compilation_cache_dir", str(folder / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Hands what the golden asserts noted to the test's report, which pytest-xdist brings to the main process."""
+    golden.take_records()  # of imports and fixtures: no test of its own
+    try:
+        return (yield)
+    finally:
+        item.user_properties += [("golden", record) for record in golden.take_records()]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Ends ``pytest -m golden`` with the parity report."""
+    asked = config.getoption("markexpr")
+    if "golden" not in asked or "not golden" in asked:
+        return
+    reports = [r for of_outcome in terminalreporter.stats.values() for r in of_outcome]
+    calls = [r for r in reports if getattr(r, "when", None) == "call"]
+    if records := [value for r in calls for name, value in r.user_properties if name == "golden"]:
+        terminalreporter.section("golden: errors beside their bounds, each the one that used most of its bound")
+        for line in golden.parity_report(records):
+            terminalreporter.write_line(line)

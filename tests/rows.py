@@ -3,16 +3,42 @@
 RESNET = {"name": "resnet", "stage_sizes": (1, 1), "width": 8, "stem": "cifar"}
 VIT = {"name": "vit", "patch_size": 4, "width": 16, "depth": 2, "heads": 2}
 
+# Between them these use every part of the step: teacher, queue, centre, batch statistics, per-example and per-batch keys.
+# The other methods go through the same suites, in the slow run.
+CORE = ("dino", "ijepa", "mae", "moco", "simclr")
+
 # Crops and flips are random enough to tell keys apart; the other operations would triple every compilation.
 LIGHT = {"jitter_prob": 0.0, "gray_prob": 0.0, "blur_prob": 0.0, "solarize_prob": 0.0}
 
+CONTRASTIVE = {"encoder": RESNET, "augmentation": LIGHT, "projector": (16, 8), "temperature": 0.5}
+SIAMESE = {"encoder": RESNET, "augmentation": LIGHT, "projector": (16, 8)}
+MULTI_CROP = {"local_size": 8, "num_local": 2, "augmentation": LIGHT}
+HEAD = {"hidden": 16, "bottleneck": 8, "prototypes": 32, "teacher_temperature_warmup_steps": 10}
+
 ROWS = {
-    "simclr": {"encoder": RESNET, "augmentation": LIGHT, "projector": (16, 8), "temperature": 0.5},
+    "simclr": CONTRASTIVE,
+    "sup_con": CONTRASTIVE,
     "moco": {"encoder": RESNET, "augmentation": LIGHT, "projector": (16, 8), "queue_size": 64},
-    "dino": {
-        "encoder": VIT | {"drop_path": 0.2}, "local_size": 8, "num_local": 2, "hidden": 16, "bottleneck": 8,
-        "prototypes": 32, "augmentation": LIGHT, "teacher_temperature_warmup_steps": 10,
+    "moco_v1": {"encoder": RESNET, "augmentation": LIGHT, "dim": 8, "queue_size": 64},
+    "moco_v3": CONTRASTIVE | {"predictor": (16, 8)},
+    "byol": SIAMESE | {"predictor": (16, 8)},
+    "simsiam": SIAMESE | {"predictor": (4, 8)},
+    "barlow_twins": SIAMESE,
+    "vicreg": SIAMESE,
+    "spectral": SIAMESE,
+    "supervised": {"encoder": RESNET, "augmentation": LIGHT, "num_classes": 4},
+    "rotation": {"encoder": RESNET},
+    "relative_position": {"encoder": RESNET, "patch": 4, "gap": 1, "jitter": 0, "classifier": (16,)},
+    "jigsaw": {"encoder": RESNET, "grid": 2, "tile": 6, "num_permutations": 8, "classifier": (16,)},
+    "colorization": {"encoder": RESNET, "stride": 2, "decoder_width": 8},
+    "denoising": {"encoder": RESNET, "patch": 2, "decoder_width": 8},
+    "swav": MULTI_CROP | {
+        "encoder": RESNET, "projector": (16, 8), "prototypes": 32, "queue_size": 32, "queue_start": 2,
     },
+    "dino": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}},
+    "ibot": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}},
+    "dinov2": MULTI_CROP | HEAD | {"encoder": VIT | {"registers": 1}},
+    "data2vec": {"encoder": VIT, "top_blocks": 2},
     "mae": {"encoder": VIT | {"positions": "sincos"}, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
     "ijepa": {
         "encoder": VIT | {"positions": "sincos", "class_token": False, "pool": "mean", "drop_path": 0.2},

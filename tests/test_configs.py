@@ -4,21 +4,39 @@ import pathlib
 
 import jax
 import pytest
+from rows import CORE
 
+from jssl import methods
 from jssl.config import load_config
 from jssl.train import setup
 
 RECIPES = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.py"))
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def is_quick(recipe):
+    """Small recipes of the core methods; tracing the others is minutes in all."""
+    return recipe.stem in ("quickstart", *(f"{name}_small_cifar10" for name in CORE))
+
+
+EVERY = [pytest.param(path, id=path.stem, marks=[] if is_quick(path) else pytest.mark.slow) for path in RECIPES]
+
+
+@pytest.mark.parametrize("recipe", EVERY)
 def test_recipe_builds(recipe):
     config = load_config(str(recipe), [])
-    run = setup.build(config, (32, 32, 3))
+    side = max(32, config.image_size)
+    run = setup.build(config, (side, side, 3))
     state = jax.eval_shape(lambda: run.init_state()[0])
     assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > 1000
     if recipe.stem != "quickstart":
-        assert recipe.stem.split("_")[0] == config.method.name
+        assert recipe.stem.startswith(f"{config.method.name}_")
+
+
+def test_every_method_has_a_small_and_a_full_recipe():
+    stems = {recipe.stem for recipe in RECIPES}
+    for name in methods.REGISTRY:
+        assert f"{name}_small_cifar10" in stems
+        assert stems & {f"{name}_resnet18_cifar10", f"{name}_vit_tiny_cifar10"}
 
 
 @pytest.mark.parametrize(

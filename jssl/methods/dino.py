@@ -5,21 +5,22 @@ import jax.numpy as jnp
 
 from jssl import collectives, objectives, views
 from jssl.methods import networks
+from jssl.methods.crops import crops_first, forward_crops, warmup
 from jssl.methods.method import Aux, Method
 from jssl.methods.registry import register
-from jssl.models import heads
 
 
 @register(
     "dino",
     paper="Caron et al., Emerging Properties in Self-Supervised Vision Transformers, arXiv:2104.14294",
-    needs=("teacher", "centre", "multi-crop"),
+    needs=("teacher", "prototypes", "centre", "multi-crop"),
     golden="dino",
 )
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, local_size: int = 96, num_local: int = 6,
     global_scale: tuple[float, float] = (0.4, 1.0), local_scale: tuple[float, float] = (0.05, 0.4),
     hidden: int = 2048, bottleneck: int = 256, prototypes: int = 65536, norm_last_layer: bool = True,
+    batch_norm_head: bool = False,
     student_temperature: float = 0.1, teacher_temperature: float = 0.04, warmup_teacher_temperature: float = 0.04,
     teacher_temperature_warmup_steps: int = 0, center_momentum: float = 0.9,
 ) -> Method:  # fmt: skip
@@ -40,6 +41,8 @@ def build(
       bottleneck: width of the normalised layer before the prototypes.
       prototypes: outputs of the head.
       norm_last_layer: keep the prototypes' gains at one.
+      batch_norm_head: normalise the head's hidden layers. Off in the paper; on, targets are sharp from the first step,
+        which a short run needs: without it all images have much the same logits for hundreds of steps.
       student_temperature: of the student's softmax.
       teacher_temperature: of the teacher's, after the warmup.
       warmup_teacher_temperature: of the teacher's, at step 0.
@@ -51,14 +54,17 @@ def build(
         views.dino_global(image_size, which, crop_scale=tuple(global_scale), **changes) for which in (0, 1)
     )
     local = views.dino_local(local_size, crop_scale=tuple(local_scale), **changes)
-    head = heads.DINOHead(
-        hidden=hidden, bottleneck=bottleneck, out_dim=prototypes, norm_last_layer=norm_last_layer, dtype=dtype
-    )
     stack = {
         "encoder": networks.make_encoder(image_size=image_size, dtype=dtype, **encoder),
-        "head": networks.Network(head, lambda m, x, train, keys: m(x)),
+        "head": networks.make_dino_head(
+            hidden=hidden,
+            bottleneck=bottleneck,
+            out_dim=prototypes,
+            norm_last_layer=norm_last_layer,
+            batch_norm=batch_norm_head,
+            dtype=dtype,
+        ),
     }
-    student_encoder, student_head = {"encoder": stack["encoder"]}, {"head": stack["head"]}
 
     def make_views(key, example):
         return views.multi_crop(
@@ -73,34 +79,23 @@ def build(
             "center": jnp.zeros(prototypes, jnp.float32),
         }
 
-    def temperature(step):
-        done = jnp.minimum(step / max(teacher_temperature_warmup_steps, 1), 1.0)
-        return warmup_teacher_temperature + (teacher_temperature - warmup_teacher_temperature) * done
-
-    def crops_first(crops):
-        """(B, C, h, w, 3) -> (C * B, h, w, 3), crop-major as the objective wants them."""
-        return jnp.swapaxes(crops, 0, 1).reshape(-1, *crops.shape[2:])
-
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
-        images = crops_first(batch["global"])
         target, teacher_stats = networks.forward(
-            stack, teacher, extra["teacher_batch_stats"], images, axis_name=axis_name
+            stack, teacher, extra["teacher_batch_stats"], crops_first(batch["global"]), axis_name=axis_name
         )
-        # One pass of the encoder per resolution, one pass of the head over all crops.
-        batch_stats, features = extra["batch_stats"], []
-        for crops in (batch["global"], batch["local"]) if num_local else (batch["global"],):
-            outputs, batch_stats = networks.forward(
-                student_encoder, params, batch_stats, crops_first(crops),
-                keys=jnp.tile(keys, crops.shape[1]), axis_name=axis_name,
-            )  # fmt: skip
-            features.append(outputs["encoder"])
-        logits = networks.forward(student_head, params, {}, jnp.concatenate(features))[0]["head"]
-
-        student = logits.reshape(2 + num_local, -1, prototypes)
         target = jax.lax.stop_gradient(target["head"].reshape(2, -1, prototypes))
-        teacher_t = temperature(step)
+        student, features, batch_stats = forward_crops(
+            stack["encoder"],
+            {"head": stack["head"]},
+            params,
+            extra["batch_stats"],
+            batch,
+            keys=keys,
+            axis_name=axis_name,
+        )
+        teacher_t = warmup(step, warmup_teacher_temperature, teacher_temperature, teacher_temperature_warmup_steps)
         value = objectives.dino_loss(
-            student, target, extra["center"],
+            student["head"], target, extra["center"],
             student_temperature=student_temperature, teacher_temperature=teacher_t, axis_name=axis_name,
         )  # fmt: skip
         updates = {
@@ -114,12 +109,12 @@ def build(
             "teacher_entropy": -jnp.mean(jnp.sum(probability * jnp.log(probability + 1e-12), -1)),
             "prototype_perplexity": jnp.exp(-jnp.sum(usage * jnp.log(usage + 1e-12))),
         }
-        return value, Aux(updates, metrics, jnp.split(features[0], 2)[0])
+        return value, Aux(updates, metrics, features[0])
 
     return Method(
         "dino", make_views, init, loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=networks.encode_with(stack["encoder"]),
         teacher=lambda params: params,
-        coupled="batch norm runs over the whole batch" if encoder["name"].startswith("resnet") else "",
+        coupled=networks.coupled(stack),
     )  # fmt: skip

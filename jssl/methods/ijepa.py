@@ -25,7 +25,7 @@ def build(
     """Builds I-JEPA.
 
     Args:
-      encoder: options of ``networks.make_encoder``; a ViT without class token and mean pooling in the paper.
+      encoder: options of ``networks.make_vit``; without class token and mean pooling in the paper.
       image_size: side of the crop, pixels.
       dtype: compute dtype.
       augmentation: changes to ``views.mae`` (the paper crops and flips nothing else).
@@ -41,7 +41,7 @@ def build(
       predictor_heads: of the predictor.
     """
     augment = views.mae(image_size, **(augmentation or {}))
-    network = networks.make_encoder(image_size=image_size, dtype=dtype, **encoder)
+    network = networks.make_vit("ijepa", image_size=image_size, dtype=dtype, **encoder)
     vit = network.module
     grid = image_size // vit.patch_size
     predictor = predictors.IJEPAPredictor(

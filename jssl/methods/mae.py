@@ -18,7 +18,7 @@ def build(
     """Builds MAE.
 
     Args:
-      encoder: options of ``networks.make_encoder``; a ViT with a class token and sin-cos positions in the paper.
+      encoder: options of ``networks.make_vit``; with a class token and sin-cos positions in the paper.
       image_size: side of the crop, pixels.
       dtype: compute dtype.
       augmentation: changes to ``views.mae``.
@@ -29,7 +29,7 @@ def build(
       decoder_heads: of the decoder.
     """
     augment = views.mae(image_size, **(augmentation or {}))
-    network = networks.make_encoder(image_size=image_size, dtype=dtype, **encoder)
+    network = networks.make_vit("mae", image_size=image_size, dtype=dtype, **encoder)
     vit = network.module
     patch, grid = vit.patch_size, image_size // vit.patch_size
     keep = int(grid**2 * (1 - mask_ratio))

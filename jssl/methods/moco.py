@@ -1,4 +1,4 @@
-"""MoCo v2: a query attracts the EMA encoder's key of the same image and repels a queue of past keys."""
+"""MoCo v1 and v2: a query attracts the EMA encoder's key of the same image and repels a queue of past keys."""
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +21,6 @@ def build(
 ) -> Method:  # fmt: skip
     """Builds MoCo v2.
 
-    The authors shuffle examples between devices so that batch norm cannot leak which key belongs to which query;
-    here batch norm is over the global batch, which leaks no more than a single large device does.
-
     Args:
       encoder: options of ``networks.make_encoder``.
       image_size: side of the crops, pixels.
@@ -34,11 +31,53 @@ def build(
       queue_size: negatives kept, at least the global batch (twice the batch when symmetric).
       symmetric: also use view b as query and view a as key, and enqueue both.
     """
-    augment = views.moco_v2(image_size, **(augmentation or {}))
     stack = {
         "encoder": networks.make_encoder(image_size=image_size, dtype=dtype, **encoder),
         "projector": networks.make_mlp(*projector, dtype=dtype, batch_norm=False),
     }
+    augment = views.moco_v2(image_size, **(augmentation or {}))
+    return momentum_contrast(
+        "moco", stack, augment, dim=projector[-1], temperature=temperature, queue_size=queue_size, symmetric=symmetric
+    )
+
+
+@register(
+    "moco_v1",
+    paper="He et al., Momentum Contrast for Unsupervised Visual Representation Learning, arXiv:1911.05722",
+    needs=("teacher", "queue"),
+    golden="moco_queue",
+)
+def build_v1(
+    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, temperature: float = 0.07, dim: int = 128,
+    queue_size: int = 65536,
+) -> Method:  # fmt: skip
+    """Builds MoCo v1: one linear layer for a head, weaker augmentation, a colder softmax.
+
+    Args:
+      encoder: options of ``networks.make_encoder``.
+      image_size: side of the crops, pixels.
+      dtype: compute dtype.
+      augmentation: changes to ``views.moco_v1``.
+      temperature: of the softmax over one positive and the queue.
+      dim: width of the linear projection.
+      queue_size: negatives kept, at least the global batch.
+    """
+    stack = {
+        "encoder": networks.make_encoder(image_size=image_size, dtype=dtype, **encoder),
+        "projector": networks.make_linear(dim, dtype=dtype),
+    }
+    augment = views.moco_v1(image_size, **(augmentation or {}))
+    return momentum_contrast("moco_v1", stack, augment, dim=dim, temperature=temperature, queue_size=queue_size)
+
+
+def momentum_contrast(
+    name: str, stack, augment, *, dim: int, temperature: float, queue_size: int, symmetric: bool = False
+) -> Method:
+    """The method record of an encoder and projector (``stack``), their EMA copy and a queue of its keys, (K, dim).
+
+    The authors shuffle examples between devices so that batch norm cannot leak which key belongs to which query;
+    here batch norm is over the global batch, which leaks no more than a single large device does.
+    """
 
     def make_views(key, example):
         key_a, key_b = jax.random.split(key)
@@ -47,7 +86,7 @@ def build(
     def init(key, batch):
         net_key, queue_key = jax.random.split(key)
         params, batch_stats = networks.init(stack, net_key, batch["a"])
-        queue = objectives.l2_normalize(jax.random.normal(queue_key, (queue_size, projector[-1])))
+        queue = objectives.l2_normalize(jax.random.normal(queue_key, (queue_size, dim)))
         # The key encoder's statistics are its own; + 0 makes them buffers of their own, too.
         return params, {
             "batch_stats": batch_stats,
@@ -77,14 +116,14 @@ def build(
         return value, Aux(updates, {}, query["encoder"])
 
     def update_extra(extra, updates):
-        keys = updates["keys"].reshape(-1, projector[-1])  # of all micro-batches
+        keys = updates["keys"].reshape(-1, dim)  # of all micro-batches
         queue, pointer = objectives.enqueue(extra["queue"], extra["pointer"], keys)
         statistics = {name: value for name, value in updates.items() if name != "keys"}
         return {**networks.mean_over_micro_batches(statistics), "queue": queue, "pointer": pointer}
 
     return Method(
-        "moco", make_views, init, loss, update_extra,
+        name, make_views, init, loss, update_extra,
         encode=networks.encode_with(stack["encoder"]),
         teacher=lambda params: params,
-        coupled="batch norm runs over the whole batch" if encoder["name"].startswith("resnet") else "",
+        coupled=networks.coupled(stack),
     )  # fmt: skip

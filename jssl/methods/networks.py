@@ -7,6 +7,7 @@ calls it, so any backbone that gives pure functions can take a linen module's pl
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -36,9 +37,40 @@ def make_encoder(name: str, *, image_size: int, dtype=jnp.float32, **options) ->
     raise ValueError(f"no encoder {name!r}: use resnet18, resnet34, resnet50, resnet, vit_tiny ... vit_huge or vit")
 
 
+def make_vit(method: str, name: str, **options) -> Network:
+    """``make_encoder`` for methods that need patches; ValueError for an encoder that has none."""
+    if not name.startswith("vit"):
+        raise ValueError(f"{method} needs patches: use an encoder vit_tiny ... vit_huge or vit, not {name!r}")
+    return make_encoder(name, **options)
+
+
 def make_mlp(*features: int, dtype=jnp.float32, **options) -> Network:
     """A projector or predictor: Dense, batch norm and ReLU per layer but the last (``models.heads.MLP``)."""
     return Network(heads.MLP(features, dtype=dtype, **options), lambda m, x, train, keys: m(x, train=train))
+
+
+def make_linear(features: int, *, dtype=jnp.float32) -> Network:
+    """One Dense layer: a classifier or a linear projection."""
+    return Network(nn.Dense(features, dtype=dtype), lambda m, x, train, keys: m(x))
+
+
+def make_dino_head(**options) -> Network:
+    """An MLP with a normalised bottleneck before prototypes (``models.heads.DINOHead``)."""
+    return Network(heads.DINOHead(**options), lambda m, x, train, keys: m(x, train=train))
+
+
+BATCH_NORM = "batch norm runs over the whole batch"
+
+
+def coupled(networks: Mapping[str, Network]) -> str:
+    """Why accumulation would change these networks: ``BATCH_NORM``, or "" where no example sees another."""
+
+    def has_batch_norm(module):
+        return hasattr(module, "axis_name") and (
+            getattr(module, "batch_norm", True) or getattr(module, "final_batch_norm", False)
+        )
+
+    return BATCH_NORM if any(has_batch_norm(network.module) for network in networks.values()) else ""
 
 
 def init(networks: Mapping[str, Network], key, inputs) -> tuple[dict, dict]:
@@ -75,6 +107,43 @@ def _apply(network, params, stats, inputs, train, keys, axis_name):
         variables, inputs, train, keys, method=network.call, mutable=["batch_stats"] if train else []
     )
     return outputs, mutated.get("batch_stats", stats)
+
+
+def fold_in(keys, number):
+    """A key per example for the view (or crop) ``number``; None stays None."""
+    return None if keys is None else jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+
+def forward_views(networks: Mapping[str, Network], params, batch_stats, views, *, keys=None, axis_name=None):
+    """Applies the networks to every view by itself: batch norm takes the statistics of each view, as when the authors'
+    code passes them one after another. One program for all views, so neither compile time nor parallelism suffers.
+
+    Args:
+      networks: as for ``forward``.
+      params: as for ``forward``.
+      batch_stats: as for ``forward``.
+      views: (V, B, ...) inputs.
+      keys: (B,) one per example; each view derives its own.
+      axis_name: as for ``forward``.
+
+    Returns:
+      (outputs by name with a leading view axis, new batch statistics: the mean of what each view would leave).
+    """
+
+    def one(inputs, view):
+        return forward(networks, params, batch_stats, inputs, keys=fold_in(keys, view), axis_name=axis_name)
+
+    outputs, stats = jax.vmap(one)(views, jnp.arange(len(views)))
+    return outputs, mean_over_micro_batches(stats)
+
+
+def forward_together(networks: Mapping[str, Network], params, batch_stats, views, *, keys=None, axis_name=None):
+    """As ``forward_views``, with the batch statistics of all views together (SimCLR)."""
+    if keys is not None:
+        keys = jnp.concatenate([fold_in(keys, view) for view in range(len(views))])
+    merged = views.reshape(-1, *views.shape[2:])
+    outputs, stats = forward(networks, params, batch_stats, merged, keys=keys, axis_name=axis_name)
+    return jax.tree.map(lambda x: x.reshape(len(views), -1, *x.shape[1:]), outputs), stats
 
 
 def mean_over_micro_batches(updates):

@@ -1,10 +1,21 @@
 """Encoders and what sits on them: flax.linen modules, pure ``init`` and ``apply``, parameters as plain nested dicts."""
 
-from jssl.models.heads import MLP, DINOHead
+from jssl.models.dense_decoder import DenseDecoder
+from jssl.models.heads import MLP, DINOHead, Prototypes
 from jssl.models.ijepa import IJEPAPredictor
 from jssl.models.mae import MAEDecoder
 from jssl.models.resnet import ResNet
 from jssl.models.transformer import Transformer
 from jssl.models.vit import ViT
 
-__all__ = ["MLP", "DINOHead", "IJEPAPredictor", "MAEDecoder", "ResNet", "Transformer", "ViT"]
+__all__ = [
+    "MLP",
+    "DINOHead",
+    "DenseDecoder",
+    "IJEPAPredictor",
+    "MAEDecoder",
+    "Prototypes",
+    "ResNet",
+    "Transformer",
+    "ViT",
+]

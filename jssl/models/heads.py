@@ -65,7 +65,7 @@ class MLP(nn.Module):
 
 
 class DINOHead(nn.Module):
-    """MLP, L2 normalisation, then cosines with ``out_dim`` prototypes.
+    """MLP, L2 normalisation, then cosines with ``out_dim`` prototypes; (..., D) -> (..., out_dim).
 
     Caron et al., Emerging Properties in Self-Supervised Vision Transformers, arXiv:2104.14294:
     y = g * V x / (||x|| ||v||) with the columns v of ``last_layer/kernel`` and gains g. The prototypes are normalised in
@@ -108,27 +108,42 @@ class DINOHead(nn.Module):
             dtype=self.dtype, param_dtype=self.param_dtype, name="mlp",
         )(x, train=train)  # fmt: skip
         x = _normalize(x, -1).astype(self.dtype)
-        return _Prototypes(self.out_dim, not self.norm_last_layer, self.dtype, self.param_dtype, name="last_layer")(x)
+        return Prototypes(self.out_dim, not self.norm_last_layer, self.dtype, self.param_dtype, name="last_layer")(x)
 
 
-class _Prototypes(nn.Module):
-    """x -> cosines with the columns of the kernel, times a gain each."""
+class Prototypes(nn.Module):
+    """x -> inner products with unit-length prototypes, the columns of the kernel, times a gain each.
+
+    The kernel is normalised in every forward pass, so only its direction counts. SwAV normalises the stored weights after
+    every update instead; its gradient then keeps a radial part, which that normalisation throws away.
+
+    Attributes:
+      out_dim: K prototypes.
+      gain: learn a factor per prototype.
+      dtype: compute dtype; normalisation and results are float32.
+      param_dtype: parameter dtype.
+
+    >>> model = Prototypes(4)
+    >>> model.init_with_output(jax.random.key(0), jnp.ones((2, 3)))[0].shape
+    (2, 4)
+    """
 
     out_dim: int
-    gain: bool
-    dtype: Any
-    param_dtype: Any
+    gain: bool = False
+    dtype: Any = jnp.float32
+    param_dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., D) -> (..., K) float32; x is normalised by the caller where cosines are wanted."""
         # Uniform in +-1/sqrt(width), PyTorch's default: only the direction counts, but its size sets the step.
         init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
         kernel = self.param("kernel", init, (x.shape[-1], self.out_dim), self.param_dtype)
         directions = _normalize(kernel, 0).astype(self.dtype)
-        logits = jnp.matmul(x, directions, preferred_element_type=jnp.float32)
+        logits = jnp.matmul(x.astype(self.dtype), directions, preferred_element_type=jnp.float32)
         if self.gain:
             gain = self.param("gain", nn.initializers.ones, (self.out_dim,), self.param_dtype)
-            logits = logits * gain.astype(jnp.float32)[None]
+            logits = logits * gain.astype(jnp.float32).reshape((1,) * (logits.ndim - 1) + (-1,))
         return logits
 
 

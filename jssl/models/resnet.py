@@ -67,6 +67,7 @@ class ResNet(nn.Module):
       width: channels of the first stage.
       stem: ``"imagenet"`` (7x7 stride 2, max pool) or ``"cifar"`` (3x3, no pool).
       zero_init_residual: start every block as the identity.
+      pool: ``"mean"``, or ``"none"`` for the map before it; the parameters are the same.
       axis_name: mesh axis or axes over which batch norm takes its statistics; None for this device's batch.
       dtype: compute dtype; batch statistics are float32 always.
       param_dtype: parameter dtype.
@@ -83,25 +84,28 @@ class ResNet(nn.Module):
     width: int = 64
     stem: str = "imagenet"
     zero_init_residual: bool = True
+    pool: str = "mean"
     axis_name: Any = None
     dtype: Any = jnp.float32
     param_dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """Returns (B, features) in the compute dtype.
+        """Returns (B, features) in the compute dtype; with ``pool="none"`` the (B, h, w, features) map.
 
         Args:
           images: (B, H, W, C) float.
           train: use and update batch statistics (``mutable=["batch_stats"]``); otherwise use the running ones.
 
         Raises:
-          ValueError: an unknown block or stem.
+          ValueError: an unknown block, stem or pool.
         """
         if self.block not in EXPANSION:
             raise ValueError(f"no block {self.block!r}: use {' or '.join(EXPANSION)}")
         if self.stem not in ("imagenet", "cifar"):
             raise ValueError(f"no stem {self.stem!r}: use imagenet or cifar")
+        if self.pool not in ("mean", "none"):
+            raise ValueError(f"no pool {self.pool!r}: use mean or none")
         common = {"axis_name": self.axis_name, "dtype": self.dtype, "param_dtype": self.param_dtype}
 
         kernel, stride = (7, 2) if self.stem == "imagenet" else (3, 1)
@@ -116,7 +120,7 @@ class ResNet(nn.Module):
                     kind=self.block, width=self.width * 2**s, stride=2 if s and not b else 1,
                     zero_init_residual=self.zero_init_residual, name=f"stage{s + 1}_block{b}", **common,
                 )(x, train)  # fmt: skip
-        return jnp.mean(x.astype(jnp.float32), (1, 2)).astype(self.dtype)
+        return x if self.pool == "none" else jnp.mean(x.astype(jnp.float32), (1, 2)).astype(self.dtype)
 
 
 def make(name: str, **overrides) -> ResNet:

@@ -39,6 +39,7 @@ class ViT(nn.Module):
       positions: ``"learned"``, or ``"sincos"``, fixed and the same as MAE's.
       image_size: side of the images that the position table is made for; other sizes resample it bicubically.
       pool: ``"token"`` (the class token), ``"mean"`` (of the patch tokens) or ``"none"``.
+      mask_token: learn a token that takes the place of the patches named by ``masked`` (BEiT, iBOT, data2vec).
       drop_path, layer_scale, remat, scan, attention: see ``Transformer``.
       dtype: compute dtype; norms, softmax and pooling are float32 always.
       param_dtype: parameter dtype.
@@ -61,6 +62,7 @@ class ViT(nn.Module):
     positions: str = "learned"
     image_size: int = 224
     pool: str = "token"
+    mask_token: bool = False
     drop_path: float = 0.0
     layer_scale: float | None = None
     remat: str = "none"
@@ -72,7 +74,7 @@ class ViT(nn.Module):
     @nn.compact
     def __call__(
         self, images: jax.Array, *, indices: jax.Array | None = None, token_mask: jax.Array | None = None,
-        keys: jax.Array | None = None,
+        masked: jax.Array | None = None, keys: jax.Array | None = None,
     ) -> tuple[jax.Array | None, jax.Array]:  # fmt: skip
         """Encodes images, or the patches of them that ``indices`` names.
 
@@ -80,6 +82,7 @@ class ViT(nn.Module):
           images: (B, H, W, C) float; H and W are multiples of the patch size.
           indices: (B, K) int, patches to keep, in raster order of the grid; class token and registers always stay.
           token_mask: (B, K) bool, False for padding: a token that nobody attends to and that pooling leaves out.
+          masked: (B, N) bool, patches whose content the mask token hides; they keep their position.
           keys: (B,) PRNG keys, one per example, for drop path; None for evaluation.
 
         Returns:
@@ -89,9 +92,12 @@ class ViT(nn.Module):
         Raises:
           ValueError: an image that patches do not tile, or attributes that contradict each other.
         """
-        self._check(images)
+        self._check(images, masked is not None)
         grid = (images.shape[1] // self.patch_size, images.shape[2] // self.patch_size)
         x = dense(self.width, "patch_embed", self.dtype, self.param_dtype)(self._patches(images, grid))
+        if self.mask_token:  # made even when nothing is masked, so that every call has the same parameters
+            hidden = self.param("mask_token", _token_init, (1, 1, self.width), self.param_dtype).astype(self.dtype)
+            x = x if masked is None else jnp.where(masked[..., None], hidden, x)
         table = self._position_table().astype(self.dtype)
         prefix = int(self.class_token)
         x = x + positions.resample(table[:, prefix:], grid)
@@ -122,7 +128,7 @@ class ViT(nn.Module):
             return x[:, 0], tokens
         return (_mean(tokens, token_mask) if self.pool == "mean" else None), tokens
 
-    def _check(self, images):
+    def _check(self, images, masked: bool):
         height, width = images.shape[1:3]
         if height % self.patch_size or width % self.patch_size or self.image_size % self.patch_size:
             raise ValueError(
@@ -133,6 +139,8 @@ class ViT(nn.Module):
             raise ValueError(
                 f"pool={self.pool!r}, positions={self.positions!r}: use token, mean or none; learned or sincos"
             )
+        if masked and not self.mask_token:
+            raise ValueError("masked= needs mask_token=True")
         if self.pool == "token" and not self.class_token:
             raise ValueError("pool='token' needs class_token=True; use pool='mean'")
 

@@ -11,27 +11,56 @@ Inside ``jax.shard_map`` pass the batch axes: gradients then need no reduction. 
 ('float32', (4, 4))
 """
 
-from jssl.objectives.dino import dino_loss, update_center
+from jssl.objectives.barlow_twins import barlow_twins_loss
+from jssl.objectives.byol import byol_loss
+from jssl.objectives.cross_entropy import cross_entropy_loss, soft_cross_entropy_loss
+from jssl.objectives.data2vec import data2vec_loss, data2vec_targets
+from jssl.objectives.denoising import denoising_loss
+from jssl.objectives.dino import dino_loss, softmax_center, update_center
+from jssl.objectives.dinov2 import dinov2_loss
+from jssl.objectives.ibot import ibot_loss
 from jssl.objectives.info_nce import info_nce, moco_v3_loss
 from jssl.objectives.jepa import jepa_loss
+from jssl.objectives.koleo import koleo_loss
 from jssl.objectives.mae import mae_loss
 from jssl.objectives.nt_xent import nt_xent
 from jssl.objectives.patches import patchify, unpatchify
 from jssl.objectives.queue import enqueue
 from jssl.objectives.similarity import l2_normalize
+from jssl.objectives.simsiam import simsiam_loss
 from jssl.objectives.sinkhorn import sinkhorn
+from jssl.objectives.spectral_contrastive import spectral_contrastive_loss
+from jssl.objectives.supcon import sup_con_loss
+from jssl.objectives.swav import swav_loss
+from jssl.objectives.vicreg import vicreg_loss
 
 __all__ = [
+    "barlow_twins_loss",
+    "byol_loss",
+    "cross_entropy_loss",
+    "data2vec_loss",
+    "data2vec_targets",
+    "denoising_loss",
     "dino_loss",
+    "dinov2_loss",
     "enqueue",
+    "ibot_loss",
     "info_nce",
     "jepa_loss",
+    "koleo_loss",
     "l2_normalize",
     "mae_loss",
     "moco_v3_loss",
     "nt_xent",
     "patchify",
+    "simsiam_loss",
     "sinkhorn",
+    "soft_cross_entropy_loss",
+    "softmax_center",
+    "spectral_contrastive_loss",
+    "sup_con_loss",
+    "swav_loss",
     "unpatchify",
     "update_center",
+    "vicreg_loss",
 ]

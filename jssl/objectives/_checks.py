@@ -1,6 +1,7 @@
 """One-line errors for wrong arguments, raised while tracing."""
 
 import jax
+import jax.numpy as jnp
 
 
 def same_shape(function: str, **arrays: jax.Array) -> None:
@@ -34,6 +35,19 @@ def not_empty(function: str, **arrays: jax.Array) -> None:
     for name, array in arrays.items():
         if array.size == 0:
             raise ValueError(f"{function}: {name} is empty, shape {array.shape}; pass at least one example")
+
+
+def at_least_two(function: str, examples: int) -> None:
+    """Raises ValueError unless the global batch has two examples: one has neither a spread nor a negative."""
+    if examples < 2:
+        raise ValueError(f"{function}: needs at least two examples in the global batch, got {examples}")
+
+
+def integers(function: str, **arrays: jax.Array) -> None:
+    """Raises ValueError for an array that is not of an integer dtype."""
+    for name, array in arrays.items():
+        if not jnp.issubdtype(array.dtype, jnp.integer):
+            raise ValueError(f"{function}: {name} must be integers, got {array.dtype}")
 
 
 def positive(function: str, **values: object) -> None:

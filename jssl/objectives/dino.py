@@ -6,7 +6,7 @@ from jax import lax
 
 from jssl import collectives
 from jssl.collectives import AxisName
-from jssl.objectives import _checks
+from jssl.objectives import _checks, _crops
 
 
 def dino_loss(
@@ -50,31 +50,44 @@ def dino_loss(
     Reference: Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", 2021. The value is that of
     the authors' code, which stacks crops in the batch axis.
     """
-    _checks.rank("dino_loss", 3, "(crops, batch, prototypes)", student=student, teacher=teacher)
-    if student.shape[1:] != teacher.shape[1:] or len(teacher) > len(student):
-        raise ValueError(
-            f"dino_loss: student (S, B, K) has shape {student.shape} but teacher (T, B, K) has shape {teacher.shape}; "
-            "B and K must agree and T must not exceed S"
-        )
+    _crops.check("dino_loss", student=student, teacher=teacher)
     if center.shape != teacher.shape[2:]:
         raise ValueError(f"dino_loss: center (K,) has shape {center.shape} but teacher has shape {teacher.shape}")
-    crops = len(student)
-    if crops == 1:
-        raise ValueError(f"dino_loss: one crop has no other crop to predict, student has shape {student.shape}")
     _checks.positive("dino_loss", student_temperature=student_temperature, teacher_temperature=teacher_temperature)
 
-    student, teacher, center = (x.astype(jnp.float32) for x in (student, teacher, center))
-    teacher, center = lax.stop_gradient((teacher, center))
-    log_p = jax.nn.log_softmax(student / student_temperature, axis=-1)
-    total = jnp.float32(0.0)
-    # A loop over the (two) teacher crops: one softmax is alive at a time and no (T, S, B, K) array ever is.
-    for t, logits in enumerate(teacher):
-        target = jax.nn.softmax((logits - center[None, :]) / teacher_temperature, axis=-1)
-        # A mask and not slices: the gradient of slices is one padded (S, B, K) array per pair.
-        others = jnp.sum(jnp.where(jnp.arange(crops)[:, None, None] != t, log_p, 0.0), axis=0)
-        total = total - jnp.mean(jnp.sum(target * others, axis=-1))
-    pairs = len(teacher) * (crops - 1)
-    return collectives.mean(total / pairs, axis_name)
+    log_p = jax.nn.log_softmax(student.astype(jnp.float32) / student_temperature, axis=-1)
+    targets = (softmax_center(logits, center, temperature=teacher_temperature) for logits in teacher)
+    return collectives.mean(_crops.cross_entropy(log_p, targets), axis_name)
+
+
+def softmax_center(teacher: jax.Array, center: jax.Array, *, temperature: float | jax.Array) -> jax.Array:
+    r"""The teacher's output distribution, centred and sharpened: the targets of DINO, DINOv2 and iBOT.
+
+    .. math:: \mathrm{softmax}((T - c) / \tau)
+
+    Args:
+      teacher: (..., K) logits of any float dtype; they get no gradient.
+      center: (K,) the running mean of teacher logits, before this step's `update_center`; it gets no gradient.
+      temperature: above 0, may be traced.
+
+    Returns:
+      (..., K) float32 probabilities.
+
+    Raises:
+      ValueError: the last axes disagree, teacher is empty, or the temperature is not above 0.
+
+    >>> softmax_center(jnp.array([[5.0, 7.0]]), jnp.array([5.0, 7.0]), temperature=0.04).tolist()
+    [[0.5, 0.5]]
+
+    Reference: Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", 2021.
+    """
+    if center.ndim != 1 or teacher.shape[-1:] != center.shape:
+        raise ValueError(f"softmax_center: center (K,) has shape {center.shape} but teacher has shape {teacher.shape}")
+    _checks.not_empty("softmax_center", teacher=teacher)
+    _checks.positive("softmax_center", temperature=temperature)
+    teacher, center = lax.stop_gradient((teacher.astype(jnp.float32), center.astype(jnp.float32)))
+    center = jnp.broadcast_to(center, teacher.shape)
+    return jax.nn.softmax((teacher - center) / temperature, axis=-1)
 
 
 def update_center(

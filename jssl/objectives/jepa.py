@@ -7,6 +7,7 @@ from jax import lax
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._smooth_l1 import smooth_l1
 
 
 def jepa_loss(
@@ -56,12 +57,7 @@ def jepa_loss(
     if weights is not None and weights.shape != prediction.shape[:-1]:
         raise ValueError(f"jepa_loss: weights have shape {weights.shape} but prediction has shape {prediction.shape}")
     distance = prediction.astype(jnp.float32) - lax.stop_gradient(target).astype(jnp.float32)
-    size = jnp.abs(distance)
-    if beta > 0:
-        values = jnp.where(size < beta, 0.5 / beta * jnp.square(distance), size - 0.5 * beta)
-    else:
-        values = size
-    tokens = jnp.mean(values, axis=-1).reshape(len(prediction), -1)
+    tokens = jnp.mean(smooth_l1(distance, beta), axis=-1).reshape(len(prediction), -1)
     if weights is None:
         examples = jnp.mean(tokens, axis=1)
     else:

@@ -31,7 +31,8 @@ def draw(config, out: str, *, num: int = 8) -> None:
 def panels(views: dict) -> list[str]:
     """Names of what is drawn after the raw image."""
     names = [name for name, value in views.items() if _is_image(value)]
-    return names + [name for name in ("mask", "context", "target") if name in views]
+    blocks = ["context", "target"] if "context" in views else []
+    return names + [name for name in ("mask", *blocks) if name in views]
 
 
 def picture(images, views: dict, *, num_patches: int, mean, std) -> np.ndarray:
@@ -39,19 +40,22 @@ def picture(images, views: dict, *, num_patches: int, mean, std) -> np.ndarray:
     rows = []
     for i, image in enumerate(images):
         row = [image]
-        for value in views.values():
+        for name, value in views.items():
             if _is_image(value):
                 crops = value[i][None] if value.ndim == 4 else value[i]
-                row.extend(np.clip(crop * np.asarray(std) + np.asarray(mean), 0, 1) for crop in crops)
-        row.extend(grid.mask_image(row[1], hidden) for hidden in _hidden(views, i, num_patches))
+                # Lightness is in [-1, 1]; all else is normalised by the data's mean and deviation.
+                shift, scale = (0.5, 0.5) if name == "lightness" else (np.asarray(mean), np.asarray(std))
+                row.extend(np.clip(crop * scale + shift, 0, 1) for crop in crops)
+        row.extend(grid.mask_image(row[1 + crop], hidden) for crop, hidden in _hidden(views, i, num_patches))
         rows.append(row)
     return grid.image_grid(rows, scale=max(1, 96 // images.shape[1]))
 
 
-def _hidden(views: dict, i: int, num_patches: int) -> list[np.ndarray]:
-    """Square masks of what is dark: MAE's removed patches; all but the context and all but each target of I-JEPA."""
+def _hidden(views: dict, i: int, num_patches: int) -> list[tuple[int, np.ndarray]]:
+    """(crop, square mask of what is dark): MAE's removed patches, or those of each global crop (iBOT); all but the
+    context and all but each target of I-JEPA."""
     if "mask" in views:
-        return [_square(views["mask"][i])]
+        return [(crop, _square(mask)) for crop, mask in enumerate(np.atleast_2d(views["mask"][i]))]
     if "context" not in views:
         return []
     blocks = [(views["context"][i], views["context_mask"][i]), *zip(views["target"][i], views["target_mask"][i])]
@@ -59,7 +63,7 @@ def _hidden(views: dict, i: int, num_patches: int) -> list[np.ndarray]:
     for indices, valid in blocks:
         mask = np.ones(num_patches)
         mask[indices[valid]] = 0
-        hidden.append(_square(mask))
+        hidden.append((0, _square(mask)))
     return hidden
 
 
@@ -69,4 +73,4 @@ def _square(mask: np.ndarray) -> np.ndarray:
 
 
 def _is_image(value) -> bool:
-    return value.ndim in (4, 5) and value.shape[-1] == 3
+    return value.ndim in (4, 5) and value.shape[-1] in (1, 3)

@@ -20,6 +20,7 @@ __all__ = [
     "scale_groups",
     "scale_layers",
     "scale_updates",
+    "split",
     "vit_layer",
 ]
 
@@ -101,6 +102,24 @@ def scale_groups(groups: Mapping[str, float]) -> optax.GradientTransformation:
         return product
 
     return scale_updates(factor)
+
+
+def split(
+    pattern: str, matching: optax.GradientTransformation, rest: optax.GradientTransformation
+) -> optax.GradientTransformation:
+    """One optimiser for the parameters whose path contains the regex, another for the rest.
+
+    >>> tx = split("^predictor", optax.sgd(1.0), optax.sgd(0.1))
+    >>> params = {"encoder": jnp.ones(1), "predictor": jnp.ones(1)}
+    >>> updates, _ = tx.update(params, tx.init(params), params)
+    >>> round(float(updates["encoder"][0]), 3), float(updates["predictor"][0])
+    (-0.1, -1.0)
+    """
+
+    def label(tree):
+        return map_with_path(lambda path, _: "matching" if re.search(pattern, path) else "rest", tree)
+
+    return optax.partition({"matching": matching, "rest": rest}, label)
 
 
 class FreezeState(NamedTuple):

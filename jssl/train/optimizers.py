@@ -25,11 +25,21 @@ from jssl.train.groups import (
     scale_groups,
     scale_layers,
     scale_updates,
+    split,
     vit_layer,
 )
 from jssl.train.schedules import Schedule
 
-__all__ = ["OPTIMIZERS", "freeze", "is_bias_or_norm", "make_optimizer", "scale_groups", "scale_layers", "vit_layer"]
+__all__ = [
+    "OPTIMIZERS",
+    "freeze",
+    "is_bias_or_norm",
+    "make_optimizer",
+    "scale_groups",
+    "scale_layers",
+    "split",
+    "vit_layer",
+]
 
 Rate = float | Schedule
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax.sharding import Mesh
 
 from jssl import data, methods, sharding, views
@@ -79,15 +80,21 @@ def build(config, image_shape: tuple[int, ...]) -> Run:
 
 
 def make_optimizer(config):
-    """The optax chain of ``config.optimizer``: schedules over the whole run, exclusions, freeze."""
+    """The optax chain of ``config.optimizer``: schedules over the whole run, exclusions, groups, freeze."""
     o = config.optimizer
     learning_rate = schedules.warmup_cosine(o.learning_rate, o.warmup_steps, config.steps, end=o.learning_rate_end)
     weight_decay = o.weight_decay
     if o.weight_decay_end is not None:
         weight_decay = schedules.cosine(o.weight_decay, o.weight_decay_end, config.steps)
-    tx = optimizers.make_optimizer(
-        o.name, learning_rate=learning_rate, weight_decay=weight_decay, clip_norm=o.clip_norm, **o.options.to_dict()
-    )
+
+    def make(rate):
+        return optimizers.make_optimizer(o.name, learning_rate=rate, weight_decay=weight_decay, **o.options.to_dict())
+
+    tx = make(learning_rate)
+    if o.constant_rate:
+        tx = optimizers.split(o.constant_rate, make(o.learning_rate), tx)
+    if o.clip_norm:  # first, so that the norm is that of the whole gradient
+        tx = optax.chain(optax.clip_by_global_norm(o.clip_norm), tx)
     if o.freeze:
         tx = optimizers.freeze(tx, o.freeze, until_step=o.freeze_steps)
     return tx

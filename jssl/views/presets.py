@@ -137,6 +137,18 @@ def simclr(size: int, *, strength: float = 1.0, blur: bool = True, **overrides) 
     return Augmentation(size=size, **{**values, **overrides})
 
 
+def moco_v1(size: int, **overrides) -> Augmentation:
+    """MoCo v1 (He et al. 2019, https://arxiv.org/abs/1911.05722): always jittered, in all four ways alike, no blur.
+
+    >>> moco_v1(32).jitter_prob
+    1.0
+    """
+    values = dict(
+        crop_scale=(0.2, 1.0), brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4, jitter_prob=1.0, gray_prob=0.2
+    )
+    return Augmentation(size=size, **{**values, **overrides})
+
+
 def moco_v2(size: int, *, blur: bool = True, **overrides) -> Augmentation:
     """MoCo v2 (Chen et al. 2020, https://arxiv.org/abs/2003.04297), also SimSiam's: crops of at least a fifth.
 

@@ -14,7 +14,7 @@ TINY = IJEPAPredictor(width=8, depth=2, heads=2, grid=4, out_dim=6)
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [CASES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in CASES[1:])])
 def test_encoder_and_predictor_match_ijepa(name):
     case = golden.load("ijepa", name)
     hyper = case.hyper
@@ -106,6 +106,7 @@ def test_blocks_do_not_see_each_other():
     np.testing.assert_allclose(alone[:, 0], expected[:, 1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_drop_path_is_drawn_per_example_and_block():
     tokens, context, target = _inputs()
     tokens, context = np.tile(tokens[:1], (3, 1, 1)), np.tile(context[:1], (3, 1))

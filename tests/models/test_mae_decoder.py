@@ -13,7 +13,7 @@ CASES = [name for name in golden.cases("mae") if name.startswith("c")]
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [CASES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in CASES[1:])])
 def test_encoder_and_decoder_match_mae(name):
     case = golden.load("mae", name)
     hyper, weights = case.hyper, torch_layout.under(case.inputs, "param/")

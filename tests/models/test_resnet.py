@@ -63,6 +63,7 @@ def test_strided_convolution_pads_both_sides():
     assert y[0, 0, 0, 0] == kernel[1, 1, 0, 0]
 
 
+@pytest.mark.slow
 def test_zero_init_makes_blocks_the_identity():
     expansion = resnet.EXPANSION["bottleneck"]
     x = np.random.default_rng(1).uniform(size=(2, 4, 4, 4 * expansion)).astype(np.float32)
@@ -91,7 +92,13 @@ def test_convolutions_start_he_normal_over_fan_out():
         np.testing.assert_allclose(np.std(kernel), expected, rtol=0.05)
 
 
-@pytest.mark.parametrize(("devices", "block"), [(1, "basic"), (2, "basic"), (8, "basic"), (8, "bottleneck")])
+@pytest.mark.parametrize(
+    ("devices", "block"),
+    [
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, "basic"), (2, "basic"), (8, "bottleneck"))),
+        (8, "basic"),
+    ],
+)
 def test_batch_norm_is_over_all_devices(devices, block):
     model = ResNet(block=block, zero_init_residual=False, **TINY)
     images = _images()
@@ -138,6 +145,7 @@ def test_evaluation_reads_the_running_statistics_only():
     assert np.abs(evaluate({**variables, "batch_stats": moved}, images) - whole).max() > 0.01
 
 
+@pytest.mark.slow
 def test_bfloat16_has_float32_params_statistics_and_gradients():
     model, images = ResNet(dtype=jnp.bfloat16, **TINY), _images()
     variables = spread.variables(model, images, train=True)

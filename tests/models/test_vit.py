@@ -123,6 +123,7 @@ def test_other_image_sizes(positions, shape):
         assert (np.abs(grad).max((0, 2)) > 0).all()
 
 
+@pytest.mark.slow
 def test_gradients_on_devices_and_drop_path_keys():
     model = ViT(**TINY, registers=1, drop_path=0.6, pool="mean")
     params = _params(model)
@@ -146,6 +147,7 @@ def test_gradients_on_devices_and_drop_path_keys():
     assert np.abs(whole[0] - evaluated).max() > 0.01  # the keys do something
 
 
+@pytest.mark.slow
 def test_bfloat16_has_float32_params_and_gradients():
     model = ViT(**TINY, registers=1, layer_scale=0.5, drop_path=0.1, dtype=jnp.bfloat16)
     keys = jax.random.split(jax.random.key(3), 4)

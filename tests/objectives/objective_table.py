@@ -21,11 +21,25 @@ class Row:
     stopped: tuple[int, ...] = ()  # arrays that must not
     swap: tuple[int, ...] | None = None  # an order of the arrays that leaves the value unchanged: is it symmetric?
     mean_over_examples: bool = True  # the mean of two half batches is the whole: accumulation is exact
+    products: bool = False  # there are matrix products, whose precision must be asked for
+    labels: tuple[int, ...] = ()  # integer arrays: they keep their dtype and their values, and have no gradient
 
     @functools.cached_property
     def value_and_grads(self):
-        """Jitted loss and gradients of *all* arrays, compiled once for the whole suite."""
-        return jax.jit(jax.value_and_grad(self.function, tuple(range(len(self.batch_axes)))))
+        """Jitted loss and gradients of *all* arrays (None for labels), compiled once for the whole suite."""
+        arguments = range(len(self.batch_axes))
+        floats = tuple(i for i in arguments if i not in self.labels)
+
+        def value_and_grads(*arrays):
+            loss, grads = jax.value_and_grad(self.function, floats)(*arrays)
+            of_float = dict(zip(floats, grads))
+            return loss, tuple(of_float.get(i) for i in arguments)
+
+        return jax.jit(value_and_grads)
+
+    def map_floats(self, change, arrays):
+        """change(x) of every array that is not a label."""
+        return [x if i in self.labels else change(x) for i, x in enumerate(arrays)]
 
 
 def _vectors(count, *more):
@@ -47,6 +61,10 @@ def _mae(generator, batch):
     return prediction, target, mask.astype(np.float32)
 
 
+def _denoising_loss(prediction, target, weights, *, axis_name=None):
+    return objectives.denoising_loss(prediction, target, weights=weights, axis_name=axis_name)
+
+
 def _jepa(generator, batch):
     return tuple((2.0 * generator.normal(size=(2, batch, 4, 3, 8))).astype(np.float32))
 
@@ -58,6 +76,25 @@ def _jepa_weighted(generator, batch):
     return *_jepa(generator, batch), weights.astype(np.float32)
 
 
+def _probabilities(generator, *shape):
+    return generator.dirichlet(np.ones(shape[-1]), size=shape[:-1]).astype(np.float32)
+
+
+def _swav(generator, batch):
+    return generator.normal(size=(4, batch, 12)).astype(np.float32), _probabilities(generator, 2, batch, 12)
+
+
+def _dinov2(generator, batch):
+    return generator.normal(size=(3, batch, 12)).astype(np.float32), _probabilities(generator, 2, batch, 12)
+
+
+def _ibot(generator, batch):
+    student = generator.normal(size=(batch, 9, 12)).astype(np.float32)
+    mask = generator.uniform(size=(batch, 9)) < 0.4
+    mask[1:2] = False
+    return student, _probabilities(generator, batch, 9, 12), mask.astype(np.float32)
+
+
 def _weighted_jepa_loss(prediction, target, weights, *, axis_name=None):
     return objectives.jepa_loss(prediction, target, weights=weights, beta=0.5, axis_name=axis_name)
 
@@ -66,13 +103,44 @@ def _queue_loss(queries, keys, negatives, *, axis_name=None):
     return objectives.info_nce(queries, keys, negatives=negatives, temperature=0.2, axis_name=axis_name)
 
 
+def _labelled(generator, batch):
+    # Three classes: some examples share theirs, some do not.
+    return *_vectors(2)(generator, batch), generator.integers(3, size=batch).astype(np.int32)
+
+
+def _classified(generator, batch):
+    return generator.normal(size=(batch, 8)).astype(np.float32), generator.integers(8, size=batch).astype(np.int32)
+
+
+def _classified_positions(generator, batch):
+    """Logits, labels and weights of three positions per example, some of them to be ignored."""
+    logits, labels = generator.normal(size=(batch, 3, 5)).astype(np.float32), generator.integers(5, size=(batch, 3))
+    weights = generator.uniform(size=(batch, 3)) * (generator.uniform(size=(batch, 3)) < 0.7)
+    return logits, labels.astype(np.int32), weights.astype(np.float32)
+
+
+def _soft_targets(generator, batch):
+    logits, targets = generator.normal(size=(2, batch, 3, 5)).astype(np.float32)
+    targets = np.exp(3.0 * targets)
+    return logits, targets / targets.sum(axis=-1, keepdims=True)
+
+
+def _weighted_cross_entropy_loss(logits, labels, weights, *, axis_name=None):
+    return objectives.cross_entropy_loss(logits, labels, label_smoothing=0.1, weights=weights, axis_name=axis_name)
+
+
 _dino_loss = functools.partial(objectives.dino_loss, student_temperature=0.1, teacher_temperature=0.04)
 
 TABLE = {
     "info_nce": Row(
-        functools.partial(objectives.info_nce, temperature=0.2), _vectors(2), (0, 0), (0, 1), mean_over_examples=False
+        functools.partial(objectives.info_nce, temperature=0.2),
+        _vectors(2),
+        (0, 0),
+        (0, 1),
+        mean_over_examples=False,
+        products=True,
     ),
-    "info_nce queue": Row(_queue_loss, _vectors(2, (6, 8)), (0, 0, None), (0,), (1, 2)),
+    "info_nce queue": Row(_queue_loss, _vectors(2, (6, 8)), (0, 0, None), (0,), (1, 2), products=True),
     "nt_xent": Row(
         functools.partial(objectives.nt_xent, temperature=0.2),
         _vectors(2),
@@ -80,6 +148,7 @@ TABLE = {
         (0, 1),
         swap=(1, 0),
         mean_over_examples=False,
+        products=True,
     ),
     "nt_xent chunked": Row(  # 3 divides no number of anchors below, so that padding is met
         functools.partial(objectives.nt_xent, temperature=0.2, chunk_size=3),
@@ -88,6 +157,7 @@ TABLE = {
         (0, 1),
         swap=(1, 0),
         mean_over_examples=False,
+        products=True,
     ),
     "moco_v3_loss": Row(
         functools.partial(objectives.moco_v3_loss, temperature=0.2),
@@ -97,10 +167,63 @@ TABLE = {
         (2, 3),
         swap=(1, 0, 3, 2),
         mean_over_examples=False,
+        products=True,
     ),
     "dino_loss": Row(_dino_loss, _dino, (1, 1, None), (0,), (1, 2)),
     "mae_loss": Row(functools.partial(objectives.mae_loss, normalize_targets=False), _mae, (0, 0, 0), (0, 1)),
     "mae_loss normalized": Row(functools.partial(objectives.mae_loss, normalize_targets=True), _mae, (0, 0, 0), (0, 1)),
+    "denoising_loss": Row(objectives.denoising_loss, lambda *args: _mae(*args)[:2], (0, 0), (0, 1), swap=(1, 0)),
+    "denoising_loss weighted": Row(_denoising_loss, _mae, (0, 0, 0), (0, 1), (2,)),
     "jepa_loss": Row(objectives.jepa_loss, _jepa, (0, 0), (0,), (1,)),
     "jepa_loss weighted": Row(_weighted_jepa_loss, _jepa_weighted, (0, 0, 0), (0,), (1,)),
+    "swav_loss": Row(functools.partial(objectives.swav_loss, temperature=0.1), _swav, (1, 1), (0,), (1,)),
+    "dinov2_loss": Row(functools.partial(objectives.dinov2_loss, student_temperature=0.1), _dinov2, (1, 1), (0,), (1,)),
+    "ibot_loss": Row(functools.partial(objectives.ibot_loss, student_temperature=0.1), _ibot, (0, 0, 0), (0,), (1,)),
+    "koleo_loss": Row(objectives.koleo_loss, _vectors(1), (0,), (0,), mean_over_examples=False, products=True),
+    "data2vec_loss": Row(functools.partial(objectives.data2vec_loss, beta=0.5), _mae, (0, 0, 0), (0,), (1,)),
+    "data2vec_loss squared": Row(functools.partial(objectives.data2vec_loss, beta=None), _mae, (0, 0, 0), (0,), (1,)),
+    "byol_loss": Row(objectives.byol_loss, _vectors(2), (0, 0), (0,), (1,)),
+    "simsiam_loss": Row(objectives.simsiam_loss, _vectors(2), (0, 0), (0,), (1,)),
+    "barlow_twins_loss": Row(
+        objectives.barlow_twins_loss,
+        _vectors(2),
+        (0, 0),
+        (0, 1),
+        swap=(1, 0),
+        mean_over_examples=False,
+        products=True,
+    ),
+    "vicreg_loss": Row(
+        objectives.vicreg_loss, _vectors(2), (0, 0), (0, 1), swap=(1, 0), mean_over_examples=False, products=True
+    ),
+    "spectral_contrastive_loss": Row(  # rows of 8 normal values: some are longer than the square root of 8, some not
+        functools.partial(objectives.spectral_contrastive_loss, mu=8.0),
+        _vectors(2),
+        (0, 0),
+        (0, 1),
+        swap=(1, 0),
+        mean_over_examples=False,
+        products=True,
+    ),
+    "sup_con_loss": Row(
+        functools.partial(objectives.sup_con_loss, temperature=0.2),
+        _labelled,
+        (0, 0, 0),
+        (0, 1),
+        swap=(1, 0, 2),
+        mean_over_examples=False,
+        products=True,
+        labels=(2,),
+    ),
+    "cross_entropy_loss": Row(objectives.cross_entropy_loss, _classified, (0, 0), (0,), labels=(1,)),
+    "cross_entropy_loss weighted": Row(
+        _weighted_cross_entropy_loss,
+        _classified_positions,
+        (0, 0, 0),
+        (0,),
+        (2,),
+        mean_over_examples=False,
+        labels=(1,),
+    ),
+    "soft_cross_entropy_loss": Row(objectives.soft_cross_entropy_loss, _soft_targets, (0, 0), (0,), (1,)),
 }

@@ -51,7 +51,7 @@ def test_matches_dino_over_several_steps(name, devices):
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("devices", [2, 4, 8])
+@pytest.mark.parametrize("devices", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
 @pytest.mark.parametrize("name", golden.cases("sharded_global_batch"))
 def test_center_is_global(name, devices):
     case = golden.load("sharded_global_batch", name)

@@ -44,7 +44,7 @@ def test_matches_moco_v3_in_bfloat16():
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("devices", [2, 4, 8])
+@pytest.mark.parametrize("devices", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
 @pytest.mark.parametrize("name", golden.cases("sharded_global_batch"))
 def test_negatives_are_global(name, devices):
     case = golden.load("sharded_global_batch", name)

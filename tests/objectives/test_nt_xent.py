@@ -56,7 +56,7 @@ def test_matches_simclr_in_bfloat16(chunk_size):
 
 @pytest.mark.golden
 @pytest.mark.parametrize("chunk_size", [None, 3])
-@pytest.mark.parametrize("devices", [2, 4, 8])
+@pytest.mark.parametrize("devices", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
 @pytest.mark.parametrize("name", golden.cases("sharded_ntxent"))
 def test_negatives_are_global(name, devices, chunk_size):
     case = golden.load("sharded_ntxent", name)

@@ -1,4 +1,7 @@
-"""Sinkhorn codes against the authors' code, over devices, and where exponentials overflow."""
+"""Sinkhorn codes over devices, with a queue and a mask, and where exponentials overflow.
+
+They are also compared with the authors' code in `test_swav`, `test_dinov2` and `test_ibot`.
+"""
 
 import functools
 
@@ -12,21 +15,7 @@ from jssl.objectives import sinkhorn
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("name", golden.cases("swav"))
-def test_matches_swav_codes(name):
-    case = golden.load("swav", name)
-    batch, hyper = case.hyper["B"], case.hyper
-    prototypes = case.out["prototypes_normalized"].astype(np.float32)
-    for i, crop in enumerate(hyper["crops_for_assign"]):
-        scores = case.inputs["embedding"][crop * batch : (crop + 1) * batch] @ prototypes.T
-        if hyper["queue"] == "full":
-            scores = np.concatenate([case.inputs["queue"][i] @ prototypes.T, scores])
-        codes = sinkhorn(scores, epsilon=hyper["epsilon"], num_iterations=hyper["sinkhorn_iterations"])
-        golden.assert_loss(codes[-batch:], case.out[f"codes_{i}"], case.tolerance)
-
-
-@pytest.mark.golden
-@pytest.mark.parametrize("devices", [2, 4, 8])
+@pytest.mark.parametrize("devices", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
 @pytest.mark.parametrize("name", golden.cases("sharded_global_batch"))
 def test_codes_are_balanced_over_all_devices(name, devices):
     case = golden.load("sharded_global_batch", name)
@@ -41,10 +30,44 @@ def test_codes_are_balanced_over_all_devices(name, devices):
     golden.assert_loss(codes, case.out["codes"].reshape(scores.shape), case.tolerance)
 
 
+EIGHT = np.random.default_rng(2).normal(size=(8, 5)).astype(np.float32)
+QUEUE = np.random.default_rng(3).normal(size=(6, 5)).astype(np.float32) + np.arange(5, dtype=np.float32)[None, :]
+MASK = np.array([True, False, True, True, False, False, True, True])
+
+
+def with_queue_and_mask(scores, queue, mask, axis_name=None):
+    return sinkhorn(scores, queue=queue, mask=mask, epsilon=0.3, num_iterations=3, axis_name=axis_name)
+
+
+@functools.cache
+def balanced_together():
+    """Codes of the rows of EIGHT that MASK names, balanced with QUEUE in one array on one device."""
+    function = jax.jit(functools.partial(sinkhorn, epsilon=0.3, num_iterations=3))
+    codes = np.zeros_like(EIGHT)
+    codes[MASK] = function(np.concatenate([QUEUE, EIGHT[MASK]]))[len(QUEUE) :]
+    return codes
+
+
+@pytest.mark.parametrize("devices", [None, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
+def test_queue_counts_once_and_masked_rows_never(devices):
+    """Devices hold different numbers of rows that count, on four and eight devices some hold none."""
+    function = jax.jit(with_queue_and_mask)
+    if devices:
+        function = on_devices.mapped(with_queue_and_mask, devices, (0, None, 0), 0)
+    np.testing.assert_allclose(function(EIGHT, QUEUE, MASK), balanced_together(), atol=1e-6)
+
+
+def test_no_row_may_count():
+    function = jax.jit(functools.partial(sinkhorn, epsilon=0.05, num_iterations=3))
+    for scale in (0.0, 1.0, 1e6):
+        codes = function(np.float32(scale) * EIGHT, mask=np.zeros(8, np.float32))
+        np.testing.assert_array_equal(codes, np.zeros((8, 5)))
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
 def test_scores_of_any_size(scale):
     scores = scale * np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32)
-    codes = np.asarray(sinkhorn(scores, epsilon=0.05, num_iterations=3))
+    codes = np.asarray(jax.jit(functools.partial(sinkhorn, epsilon=0.05, num_iterations=3))(scores))
     assert np.isfinite(codes).all()
     np.testing.assert_allclose(codes.sum(axis=1), 1.0, rtol=1e-5)
 
@@ -62,8 +85,9 @@ def test_codes_are_float32_constants():
     def total(scores):
         return (sinkhorn(scores, epsilon=0.1, num_iterations=3)[:, 0] ** 2).sum()
 
-    assert not np.any(jax.grad(total)(scores))
-    assert sinkhorn(scores.astype(np.float16), epsilon=0.1, num_iterations=3).dtype == np.float32
+    assert not np.any(jax.jit(jax.grad(total))(scores))
+    function = functools.partial(sinkhorn, epsilon=0.1, num_iterations=3)
+    assert jax.eval_shape(function, scores.astype(np.float16)).dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -73,6 +97,9 @@ def test_codes_are_float32_constants():
         (np.zeros((0, 3), np.float32), {}, "empty"),
         (np.zeros((4, 3), np.float32), {"epsilon": 0.0}, "epsilon must be above 0"),
         (np.zeros((4, 3), np.float32), {"num_iterations": 0}, "num_iterations must be above 0"),
+        (np.zeros((4, 3), np.float32), {"queue": np.zeros((4, 2), np.float32)}, r"\(4, 3\).*\(4, 2\)"),
+        (np.zeros((4, 3), np.float32), {"queue": np.zeros((0, 3), np.float32)}, "queue is empty"),
+        (np.zeros((4, 3), np.float32), {"mask": np.zeros((3,), bool)}, r"\(3,\).*\(4, 3\)"),
     ],
 )
 def test_wrong_arguments(scores, options, message):

@@ -1,0 +1,16 @@
+"""Barlow Twins, small ResNet, CIFAR-10 on two CPU cores.
+
+jssl pretrain --config configs/barlow_twins_small_cifar10.py --workdir runs/barlow_twins --config.data.source='tar:cifar10/*.tar.gz'
+
+Not yet measured.
+"""
+
+from jssl.recipes import small_resnet_cifar10
+
+
+def get_config():
+    config = small_resnet_cifar10("barlow_twins", batch_size=128, steps=2000)
+    config.method.update({"projector": (512, 512)})
+    config.augmentation = {"blur": False, "crop_scale": (0.2, 1.0)}
+    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 100})
+    return config

@@ -1,0 +1,20 @@
+"""data2vec, ViT-Ti with 4-pixel patches, CIFAR-10, 400 epochs, for one accelerator.
+
+jssl pretrain --config configs/data2vec_vit_tiny_cifar10.py --workdir runs/data2vec --config.data.source='tar:cifar10/*.tar.gz'
+
+Hyperparameters: Adam, learning rate 2e-3 at batch 2,048 scaled to 1,024, weight decay 0.05, 60 % masked in blocks, top
+6 blocks, beta 2, teacher momentum 0.9998 in the paper for ViT-B (arXiv:2202.03555, table 5), shortened here with the
+run. Not yet measured here.
+"""
+
+from jssl.recipes import vit_tiny_cifar10
+
+
+def get_config():
+    config = vit_tiny_cifar10("data2vec", batch_size=1024, epochs=400)
+    epoch = config.steps // 400
+    config.optimizer.update({
+        "name": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_steps": 40 * epoch, "clip_norm": 3.0,
+    })  # fmt: skip
+    config.teacher.update({"momentum": 0.998, "momentum_end": 0.9998})
+    return config

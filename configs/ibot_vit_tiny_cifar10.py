@@ -1,0 +1,21 @@
+"""iBOT, ViT-Ti with 4-pixel patches, CIFAR-10, 400 epochs, for one accelerator.
+
+jssl pretrain --config configs/ibot_vit_tiny_cifar10.py --workdir runs/ibot --config.data.source='tar:cifar10/*.tar.gz'
+
+Hyperparameters: those of the iBOT paper (arXiv:2111.07832), which are DINO's with masks of 0.1 to 0.5 on half of the
+crops; 4,096 prototypes and local crops of 16 pixels for CIFAR. Not yet measured here.
+"""
+
+from jssl.recipes import vit_tiny_cifar10
+
+
+def get_config():
+    config = vit_tiny_cifar10("ibot", batch_size=512, epochs=400)
+    epoch = config.steps // 400
+    config.method.update({"local_size": 16, "prototypes": 4096, "teacher_temperature_warmup_steps": 30 * epoch})
+    config.augmentation = {"blur": False}
+    config.optimizer.update({
+        "name": "adamw", "learning_rate": 5e-4 * 512 / 256, "weight_decay": 0.04, "weight_decay_end": 0.4,
+        "warmup_steps": 10 * epoch, "learning_rate_end": 1e-6, "clip_norm": 3.0, "freeze": "last_layer", "freeze_steps": epoch,
+    })  # fmt: skip
+    return config

@@ -1,0 +1,17 @@
+"""Relative patch position, small ResNet, CIFAR-10 on two CPU cores.
+
+jssl pretrain --config configs/relative_position_small_cifar10.py --workdir runs/relative_position \
+    --config.data.source='tar:cifar10/*.tar.gz'
+
+Not yet measured.
+"""
+
+from jssl.recipes import small_resnet_cifar10
+
+
+def get_config():
+    config = small_resnet_cifar10("relative_position", batch_size=128, steps=4000)
+    config.method.update({"classifier": (256,)})
+    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 100})
+    config.image_size = 32  # patches of 8 pixels with gaps of 2 are cut from the whole image
+    return config

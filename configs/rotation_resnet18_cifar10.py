@@ -1,0 +1,17 @@
+"""Rotation prediction, ResNet-18, CIFAR-10, 200 epochs, for one accelerator.
+
+jssl pretrain --config configs/rotation_resnet18_cifar10.py --workdir runs/rotation --config.data.source='tar:cifar10/*.tar.gz'
+
+Hyperparameters: SGD 0.1 at batch 128, momentum 0.9, weight decay 5e-4, 200 epochs: the RotNet paper's CIFAR-10 run
+(arXiv:1803.07728), with a cosine in place of its steps. Not yet measured here.
+"""
+
+from jssl.recipes import resnet18_cifar10
+
+
+def get_config():
+    config = resnet18_cifar10("rotation", batch_size=128, epochs=200)
+    epoch = config.steps // 200
+    config.augmentation = {"crop_scale": (0.4, 1.0)}
+    config.optimizer.update({"name": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4, "warmup_steps": 5 * epoch})
+    return config

@@ -1,0 +1,57 @@
+"""What the multi-crop methods share: one pass of the encoder per resolution and one of the head; a temperature that rises."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from jssl.methods import networks
+
+
+def crops_first(crops):
+    """(B, C, h, w, 3) -> (C * B, h, w, 3), crop-major as the objectives want them."""
+    return jnp.swapaxes(crops, 0, 1).reshape(-1, *crops.shape[2:])
+
+
+def warmup(step, start: float, end: float, steps: int):
+    """Rises linearly from ``start`` at step 0 to ``end`` at ``steps``, and stays."""
+    return start + (end - start) * jnp.minimum(step / max(steps, 1), 1.0)
+
+
+def forward_crops(
+    encoder: networks.Network, head: Mapping[str, networks.Network], params, batch_stats, batch, *, keys, axis_name
+):
+    """Applies the encoder to the global and to the local crops, and the head's networks to all of them.
+
+    The encoder's running batch statistics are those of the global crops: features are read from whole images, which
+    small crops are not like. The authors' code of SwAV and DINO lets the local crops, which come last, weigh more.
+
+    Args:
+      encoder: the network called ``encoder`` in ``params``.
+      head: the networks after it, applied in a row.
+      params: by network name.
+      batch_stats: by network name.
+      batch: ``global`` (B, G, S, S, 3) and, where there are any, ``local`` (B, L, s, s, 3), see ``views.multi_crop``.
+      keys: (B,) one per example; each crop derives its own.
+      axis_name: mapped axes that the batch is split over.
+
+    Returns:
+      (outputs of the head's networks by name, each (G + L, B, ...); encoder features of the global crops (G, B, D);
+      new batch statistics).
+    """
+    features, count = [], 0
+    for crops in (batch[name] for name in ("global", "local") if name in batch):
+        crop_keys = jnp.concatenate([networks.fold_in(keys, count + c) for c in range(crops.shape[1])])
+        outputs, stats = networks.forward(
+            {"encoder": encoder}, params, batch_stats, crops_first(crops), keys=crop_keys, axis_name=axis_name
+        )
+        if not features:
+            batch_stats = {**batch_stats, **stats}
+        features.append(outputs["encoder"])
+        count += crops.shape[1]
+    outputs, stats = networks.forward(head, params, batch_stats, jnp.concatenate(features), axis_name=axis_name)
+
+    def split(x):
+        return x.reshape(-1, len(keys), *x.shape[1:])
+
+    return jax.tree.map(split, outputs), split(features[0]), {**batch_stats, **stats}
