@@ -22,10 +22,10 @@ ROWS = {
     "moco_v1": {"encoder": RESNET, "augmentation": LIGHT, "dim": 8, "queue_size": 64},
     "moco_v3": CONTRASTIVE | {"predictor": (16, 8)},
     "byol": SIAMESE | {"predictor": (16, 8)},
-    "simsiam": SIAMESE | {"predictor": (4, 8)},
+    "simsiam": SIAMESE | {"predictor": (16, 8)},  # narrower, and a prediction can be all zero: its gradient is huge
     "barlow_twins": SIAMESE,
     "vicreg": SIAMESE,
-    "spectral": SIAMESE,
+    "spectral": SIAMESE | {"projector": (32, 16)},
     "supervised": {"encoder": RESNET, "augmentation": LIGHT, "num_classes": 4},
     "rotation": {"encoder": RESNET},
     "relative_position": {"encoder": RESNET, "patch": 4, "gap": 1, "jitter": 0, "classifier": (16,)},

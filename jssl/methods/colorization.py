@@ -49,7 +49,7 @@ def build(
 
     def init(key, batch):
         params, batch_stats = networks.init(stack, key, as_input(batch["lightness"]))
-        return params, {"batch_stats": batch_stats, "prior": jnp.full(len(bins), 1.0 / len(bins))}
+        return params, {"batch_stats": batch_stats, "prior": jnp.full(len(bins), 1.0 / len(bins), jnp.float32)}
 
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         del teacher, step
