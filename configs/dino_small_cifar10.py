@@ -2,21 +2,25 @@
 
 jssl pretrain --config configs/dino_small_cifar10.py --workdir runs/dino --config.data.source='tar:cifar10/*.tar.gz'
 
-Not yet measured.
+Measured: k-NN (k=20, all 50,000 training images, the first 5,000 test images) 48.1 % for the student, 46.1 % for the
+teacher; the same encoder at random 30.7 %, raw pixels 45.9 %. 1,400 steps of 128 took 20 minutes on two cores shared with
+other work (180 images/s). That run let the local crops into the student's running batch statistics, which they now stay
+out of. Without batch norm in the head the teacher's outputs stay near uniform for the first 400 steps.
 """
 
 from jssl.recipes import small_resnet_cifar10
 
 
 def get_config():
-    config = small_resnet_cifar10("dino", batch_size=128, steps=1500)
+    config = small_resnet_cifar10("dino", batch_size=128, steps=1400)
     config.method.update({
-        "local_size": 12, "num_local": 2, "global_scale": (0.3, 1.0), "local_scale": (0.05, 0.3),
-        "hidden": 512, "bottleneck": 128, "prototypes": 1024, "teacher_temperature": 0.05,
-        "teacher_temperature_warmup_steps": 300,
+        "local_size": 12, "num_local": 2, "global_scale": (0.3, 1.0), "local_scale": (0.05, 0.3), "hidden": 256,
+        "bottleneck": 64, "prototypes": 512, "batch_norm_head": True,
     })  # fmt: skip
     config.augmentation = {"blur": False, "interpolation": "bilinear"}
-    config.optimizer.update({"name": "muon", "learning_rate": 4e-3, "weight_decay": 0.02, "warmup_steps": 100})
-    config.optimizer.update({"freeze": "last_layer", "freeze_steps": 60})
-    config.teacher.update({"momentum": 0.99, "momentum_end": 1.0})
+    config.optimizer.update({
+        "name": "muon", "learning_rate": 5e-3, "weight_decay": 0.04, "warmup_steps": 100, "clip_norm": 3.0,
+        "freeze": "last_layer", "freeze_steps": 60,
+    })  # fmt: skip
+    config.teacher.update({"momentum": 0.98, "momentum_end": 1.0})
     return config
