@@ -19,8 +19,8 @@ def get_config():
     })  # fmt: skip
     config.augmentation = {"blur": False, "interpolation": "bilinear"}
     config.optimizer.update({
-        "name": "muon", "learning_rate": 5e-3, "weight_decay": 0.04, "warmup_steps": 100, "clip_norm": 3.0,
-        "freeze": "last_layer", "freeze_steps": 60,
+        "name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 100, "freeze": "last_layer",
+        "freeze_steps": 60,
     })  # fmt: skip
     config.teacher.update({"momentum": 0.98, "momentum_end": 1.0})
     return config
