@@ -39,7 +39,8 @@ def forward_crops(
       (outputs of the head's networks by name, each (G + L, B, ...); encoder features of the global crops (G, B, D);
       new batch statistics).
     """
-    features, count = [], 0
+    features: list[jax.Array] = []
+    count = 0
     for crops in (batch[name] for name in ("global", "local") if name in batch):
         crop_keys = jnp.concatenate([networks.fold_in(keys, count + c) for c in range(crops.shape[1])])
         outputs, stats = networks.forward(
