@@ -4,7 +4,7 @@ RESNET = {"name": "resnet", "stage_sizes": (1, 1), "width": 8, "stem": "cifar"}
 VIT = {"name": "vit", "patch_size": 4, "width": 16, "depth": 2, "heads": 2}
 
 # Between them these use every part of the step: teacher, queue, centre, batch statistics, per-example and per-batch keys.
-# The other methods go through the same suites, in the slow run.
+# The other methods go through the same suites in the slow run, but for three of the device layouts.
 CORE = ("dino", "ijepa", "mae", "moco", "simclr")
 
 # Crops and flips are random enough to tell keys apart; the other operations would triple every compilation.

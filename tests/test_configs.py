@@ -3,6 +3,7 @@
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import pytest
 from rows import CORE
 
@@ -91,3 +92,19 @@ def test_wrong_values_are_one_line(override, message):
     with pytest.raises(ValueError, match=message) as error:
         setup.build(config, (32, 32, 3))
     assert "\n" not in str(error.value)
+
+
+def test_constant_rate_and_clipping_come_from_the_config():
+    config = load_config(str(RECIPES[0].with_name("quickstart.py")), [])
+    config.steps, config.optimizer.clip_norm = 4, 1.0
+    config.optimizer.update({"name": "sgd", "learning_rate": 0.1, "weight_decay": 0.0, "warmup_steps": 0})
+    config.optimizer.options = {"momentum": 0.0}
+    config.optimizer.constant_rate = "^predictor"
+    tx, params = setup.make_optimizer(config), {"encoder": jnp.zeros(1), "predictor": jnp.zeros(1)}
+    state, updates = tx.init(params), []
+    for _ in range(4):
+        step, state = tx.update({"encoder": jnp.array([3.0]), "predictor": jnp.array([4.0])}, state, params)
+        updates.append((float(step["encoder"][0]), float(step["predictor"][0])))
+    encoder, predictor = zip(*updates)
+    assert encoder == pytest.approx([-0.06 * x for x in (1.0, 0.853553, 0.5, 0.146447)], rel=1e-4)
+    assert predictor == pytest.approx([-0.08] * 4, rel=1e-5)  # 0.1 times 4 of a gradient whose norm was 5

@@ -162,6 +162,25 @@ def test_queue_takes_every_key_once_per_accumulated_update():
 
 
 @pytest.mark.slow
+def test_swav_queue_starts_late_and_is_used_once_it_is_full():
+    run = Tiny("swav")  # two queues of 32, filled by 16 from step 2 on
+    run.run(2)
+    assert not np.any(run.state.extra["queue"]) and int(run.state.extra["pointer"]) == 0
+    run.run(1)
+    assert np.any(run.state.extra["queue"][:, :16]) and not np.any(run.state.extra["queue"][:, 16:])
+    run.run(1)
+    views, keys = make_views(run.method, run.state.key, 4, run.feed.batch(4))
+
+    @jax.jit
+    def loss(extra):
+        return run.method.loss(run.state.params, {}, extra, views, keys, step=4, axis_name=None)[0]
+
+    extra = run.state.extra
+    half = {**extra, "queue": extra["queue"].at[:, -1].set(0.0)}
+    assert float(loss(extra)) != float(loss(half)) == float(loss({**extra, "queue": jnp.zeros_like(extra["queue"])}))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_bfloat16_compute_keeps_float32_state(name):
     run = Tiny(name, dtype=jnp.bfloat16)
