@@ -3,8 +3,9 @@
 jssl pretrain --config configs/colorization_resnet18_cifar10.py --workdir runs/colorization \
     --config.data.source='tar:cifar10/*.tar.gz'
 
-Hyperparameters: bins of 10, five neighbours, sigma 5, half uniform prior: the paper (arXiv:1603.08511), which trains
-with Adam at 3e-5 to 3e-6 from scratch on ImageNet; AdamW at 1e-3 here. Not yet measured here.
+Hyperparameters: bins of 10, five neighbours, sigma 5, half uniform prior: the paper (arXiv:1603.08511; its code
+takes ten neighbours). The authors train with Adam from 3e-5 and weight decay 1e-3 on ImageNet (their
+train/solver.prototxt); AdamW at 1e-3 and 0.01 here. Not yet measured here.
 """
 
 from jssl.recipes import resnet18_cifar10

@@ -2,20 +2,20 @@
 
 jssl pretrain --config configs/dino_small_cifar10.py --workdir runs/dino --config.data.source='tar:cifar10/*.tar.gz'
 
-Measured: k-NN (k=20, all 50,000 training images, the first 5,000 test images) 48.1 % for the student, 46.1 % for the
-teacher; the same encoder at random 30.7 %, raw pixels 45.9 %. 1,400 steps of 128 took 20 minutes on two cores shared with
-other work (180 images/s). That run let the local crops into the student's running batch statistics, which they now stay
-out of. Without batch norm in the head the teacher's outputs stay near uniform for the first 400 steps.
+Measured: k-NN (k=20, all 50,000 training images) 52.7 % on the test set; the same encoder at random 30.7 %, raw pixels
+45.9 %. RankMe 44 of 128. 2,000 steps of 128 took 20.8 minutes on two cores shared with other work (250 images/s). Two crops
+as wide as SimCLR's beat a large and small ones here (48.1 %): at 12 pixels little is left to recognise. Without batch norm
+in the head the teacher's outputs stay near uniform for the first 400 steps.
 """
 
 from jssl.recipes import small_resnet_cifar10
 
 
 def get_config():
-    config = small_resnet_cifar10("dino", batch_size=128, steps=1400)
+    config = small_resnet_cifar10("dino", batch_size=128, steps=2000)
     config.method.update({
-        "local_size": 12, "num_local": 2, "global_scale": (0.3, 1.0), "local_scale": (0.05, 0.3), "hidden": 256,
-        "bottleneck": 64, "prototypes": 512, "batch_norm_head": True,
+        "num_local": 0, "global_scale": (0.2, 1.0), "hidden": 256, "bottleneck": 64, "prototypes": 512,
+        "batch_norm_head": True,
     })  # fmt: skip
     config.augmentation = {"blur": False, "interpolation": "bilinear"}
     config.optimizer.update({

@@ -3,8 +3,8 @@
 jssl pretrain --config configs/dino_vit_tiny_cifar10.py --workdir runs/dino --config.data.source='tar:cifar10/*.tar.gz'
 
 Hyperparameters: AdamW, learning rate 5e-4 x batch / 256, weight decay 0.04 to 0.4, momentum 0.996 to 1, clip 3, last
-layer frozen for an epoch: the DINO paper (arXiv:2104.14294), with 4,096 prototypes and local crops of 16 pixels for
-CIFAR. Not yet measured here.
+layer frozen for an epoch: the defaults of facebookresearch/dino, main_dino.py; teacher temperature: its README. With
+4,096 prototypes and six local crops of 16 pixels for CIFAR. Not yet measured here.
 """
 
 from jssl.recipes import vit_tiny_cifar10

@@ -1,9 +1,10 @@
-"""DINOv2, ViT-L/16, ImageNet-1k, 100 epochs, for a TPU or GPU pod.
+"""DINOv2, ViT-L/16, ImageNet-1k, 200 epochs, for a TPU or GPU pod.
 
 jssl pretrain --config configs/dinov2_vit_large_imagenet.py --workdir runs/dinov2 --config.data.source='tfds:imagenet2012'
 
-Hyperparameters: DINOv2's ImageNet-1k configuration (arXiv:2304.07193): learning rate 4e-3 at batch 1,024 with square-
-root scaling, layer-wise decay 0.9, LayerScale 1e-5, drop path 0.3; registers from arXiv:2309.16588. Not yet measured
+Hyperparameters: facebookresearch/dinov2, dinov2/configs/ssl_default_config.yaml with train/vitl16_short.yaml, whose 100
+epochs of 1,250 steps are 200 of ImageNet-1k (it reports 81.6 % k-NN and 82.9 % linear). Unlike there, the patches have
+a head of their own, drop path grows from block to block, and there are registers (arXiv:2309.16588). Not yet measured
 here.
 """
 
@@ -11,13 +12,15 @@ from jssl.recipes import vit_imagenet
 
 
 def get_config():
-    config = vit_imagenet("dinov2", "vit_large", batch_size=2048, epochs=100)
-    epoch = config.steps // 100
-    config.method.update({"prototypes": 65536, "bottleneck": 256, "teacher_temperature_warmup_steps": 30 * epoch})
+    config = vit_imagenet("dinov2", "vit_large", batch_size=2048, epochs=200)
+    epoch = config.steps // 100  # DINOv2's, of 1,250 steps
+    config.method.update({
+        "prototypes": 65536, "bottleneck": 256, "teacher_temperature_warmup_steps": 30 * epoch, "centering": "softmax",
+    })  # fmt: skip
     config.optimizer.update({
         "name": "adamw", "learning_rate": 4e-3 * (2048 / 1024) ** 0.5, "weight_decay": 0.04, "weight_decay_end": 0.4,
         "warmup_steps": 10 * epoch, "learning_rate_end": 1e-6, "clip_norm": 3.0, "freeze": "last_layer", "freeze_steps": epoch,
-        "options": {"layer_decay": 0.9, "num_layers": 24},
+        "options": {"layer_decay": 0.9, "num_layers": 24, "groups": {"patch_embed": 0.2}},
     })  # fmt: skip
     config.encoder.update({"registers": 4, "layer_scale": 1e-5, "drop_path": 0.3})
     config.fsdp = 8

@@ -2,9 +2,10 @@
 
 jssl pretrain --config configs/dinov2_vit_tiny_cifar10.py --workdir runs/dinov2 --config.data.source='tar:cifar10/*.tar.gz'
 
-Hyperparameters: those of DINOv2's code for ViT-L on ImageNet-1k (arXiv:2304.07193): AdamW 4e-3 at batch 1,024 with
-square-root scaling, momentum 0.992 to 1; 4,096 prototypes and local crops of 16 pixels for CIFAR. Not yet measured
-here.
+Hyperparameters: those of DINOv2's code for ViT-L on ImageNet-1k (dinov2/configs/ssl_default_config.yaml): AdamW 4e-3
+at batch 1,024 with square-root scaling, clip 3, momentum 0.992 to 1, eight local crops; without its layer-wise decay,
+LayerScale and drop path, and with balanced targets (its ViT-L/14's), 4,096 prototypes and local crops of 16 pixels.
+Not yet measured here.
 """
 
 from jssl.recipes import vit_tiny_cifar10

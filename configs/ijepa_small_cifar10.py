@@ -2,17 +2,23 @@
 
 jssl pretrain --config configs/ijepa_small_cifar10.py --workdir runs/ijepa --config.data.source='tar:cifar10/*.tar.gz'
 
-Not yet measured.
+Measured on the test set with all 50,000 training images: k-NN (k=20) 44.3 %, linear 53.9 %; RankMe 30 of 128.
+1,700 steps of 64 took 20 minutes on two cores shared with other work (90 images/s).
+
+Targets must not be easy at the start, or the features lose rank. Positions learned from near zero and branches that start
+small (LayerScale) make the first targets a projection of each patch; with fixed positions and full branches most of a
+target is the same in every image (loss 0.05 after 200 steps, RankMe 13). A slow teacher keeps them so.
 """
 
 from jssl.recipes import small_vit_cifar10
 
 
 def get_config():
-    config = small_vit_cifar10("ijepa", batch_size=128, steps=900)
+    config = small_vit_cifar10("ijepa", batch_size=64, steps=1700)
+    config.encoder.update({"positions": "learned", "layer_scale": 0.1})
     config.method.update({
         "context_size": 24, "min_keep": 6, "predictor_width": 64, "predictor_depth": 2, "predictor_heads": 4,
     })  # fmt: skip
     config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 100})
-    config.teacher.update({"momentum": 0.99, "momentum_end": 1.0})
+    config.teacher.update({"momentum": 0.999, "momentum_end": 1.0})
     return config

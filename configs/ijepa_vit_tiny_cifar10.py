@@ -2,9 +2,9 @@
 
 jssl pretrain --config configs/ijepa_vit_tiny_cifar10.py --workdir runs/ijepa --config.data.source='tar:cifar10/*.tar.gz'
 
-Hyperparameters: AdamW, learning rate 1e-3 at batch 2,048 scaled to 1,024, weight decay 0.04 to 0.4, teacher momentum
-0.996 to 1, four targets of 0.15 to 0.2 of the image, context 0.85 to 1: the I-JEPA paper, appendix A
-(arXiv:2301.08243), with a predictor in proportion to ViT-Ti. Not yet measured here.
+Hyperparameters: AdamW, learning rate 1e-3 at batch 2,048 scaled to 1,024 after 15 epochs of warm-up, weight decay 0.04
+to 0.4, teacher momentum 0.996 to 1, four targets of 0.15 to 0.2 of the image, context 0.85 to 1: the I-JEPA paper,
+appendix A (arXiv:2301.08243), with a predictor in proportion to ViT-Ti, and flips. Not yet measured here.
 """
 
 from jssl.recipes import vit_tiny_cifar10

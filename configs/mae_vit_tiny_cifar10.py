@@ -3,8 +3,8 @@
 jssl pretrain --config configs/mae_vit_tiny_cifar10.py --workdir runs/mae --config.data.source='tar:cifar10/*.tar.gz'
 
 Hyperparameters: AdamW (0.9, 0.95), base learning rate 1.5e-4 x batch / 256, weight decay 0.05, 75 % masked, normalised
-targets, crops and flips: the MAE paper, table 8 (arXiv:2111.06377), with a decoder in proportion to ViT-Ti. Not yet
-measured here.
+targets, crops and flips: the MAE paper, table 8 (arXiv:2111.06377), and facebookresearch/mae, main_pretrain.py, with a
+decoder in proportion to ViT-Ti. Not yet measured here.
 """
 
 from jssl.recipes import vit_tiny_cifar10

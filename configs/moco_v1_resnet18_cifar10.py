@@ -2,8 +2,9 @@
 
 jssl pretrain --config configs/moco_v1_resnet18_cifar10.py --workdir runs/moco_v1 --config.data.source='tar:cifar10/*.tar.gz'
 
-Hyperparameters: as for MoCo v2 here, with the linear projection, temperature 0.07 and augmentations of the paper. Not
-yet measured here.
+Hyperparameters: optimiser and teacher as for MoCo v2 here, with the linear projection, temperature 0.07 and
+augmentations of facebookresearch/moco, main_moco.py, and the queue of 4,096 of its CIFAR-10 demo. Not yet measured
+here.
 """
 
 from jssl.recipes import resnet18_cifar10

@@ -3,7 +3,7 @@
 jssl pretrain --config configs/moco_v3_vit_tiny_cifar10.py --workdir runs/moco_v3 --config.data.source='tar:cifar10/*.tar.gz'
 
 Hyperparameters: AdamW, learning rate 1.5e-4 x batch / 256, weight decay 0.1, temperature 0.2, momentum 0.99 to 1,
-frozen patch projection: the MoCo v3 paper (arXiv:2104.02057). Not yet measured here.
+frozen patch projection: facebookresearch/moco-v3, CONFIG.md, for ViT-S. Not yet measured here.
 """
 
 from jssl.recipes import vit_tiny_cifar10

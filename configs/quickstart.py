@@ -2,8 +2,8 @@
 
 jssl pretrain --config configs/quickstart.py --workdir runs/quickstart
 
-Measured: k-NN (k=20, 10,000 training images, 2,000 test images) 87.9 %; the same encoder at random 33.0 %, raw pixels 30.8 %.
-500 steps took 3.6 minutes, compilation included, on two cores shared with other work (390 images/s).
+Measured: k-NN (k=20, 10,000 training images, 2,000 test images) 89.8 %; the same encoder at random 33.0 %, raw pixels 30.8 %.
+350 steps took 2.3 minutes on two cores, compilation included (490 images/s).
 """
 
 from jssl.config import default_config
@@ -13,12 +13,12 @@ def get_config():
     config = default_config()
     config.method = {"name": "simclr", "temperature": 0.2, "projector": (256, 64)}
     config.encoder = {"name": "resnet", "stage_sizes": (1, 1, 1, 1), "block": "basic", "width": 16, "stem": "cifar"}
-    config.image_size = 24
+    config.image_size = 20
     config.eval_image_size = 32
     config.augmentation = {"strength": 1.0, "blur": False, "crop_scale": (0.3, 1.0)}
     config.dtype = "float32"
     config.data.batch_size = 128
-    config.optimizer.update({"name": "adamw", "learning_rate": 3e-3, "weight_decay": 0.05, "warmup_steps": 40})
-    config.steps = 500
-    config.run.eval_every = 100
+    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.05, "warmup_steps": 40})
+    config.steps = 350
+    config.run.eval_every = 175
     return config

@@ -3,8 +3,9 @@
 jssl pretrain --config configs/relative_position_resnet18_cifar10.py --workdir runs/relative_position \
     --config.data.source='tar:cifar10/*.tar.gz'
 
-Hyperparameters: the paper trains on ImageNet patches of 96 pixels (arXiv:1505.05192); patch, gap and jitter are in
-proportion to 32 pixels, the optimiser is that of rotation here. Not yet measured here.
+Hyperparameters: the paper (arXiv:1505.05192; its code: deepcontext, train.py) cuts patches of 96 pixels with gaps of 48
+and a jitter of 7 from larger images; of 32 pixels a 3 x 3 grid leaves room for patches of 8, gaps of 2 and a jitter of
+1. The optimiser is that of rotation here. Not yet measured here.
 """
 
 from jssl.recipes import resnet18_cifar10

@@ -2,7 +2,8 @@
 
 jssl pretrain --config configs/sup_con_resnet18_cifar10.py --workdir runs/sup_con --config.data.source='tar:cifar10/*.tar.gz'
 
-Hyperparameters: as for SimCLR here, with temperature 0.1 (Khosla et al., arXiv:2004.11362). Not yet measured here.
+Hyperparameters: as for SimCLR here, with temperature 0.1 and a warm-up of 10 epochs as in the authors' SupContrast
+(which trains ResNet-50 for 1,000 epochs at batch 1,024, learning rate 0.5, weight decay 1e-4). Not yet measured here.
 """
 
 from jssl.recipes import resnet18_cifar10

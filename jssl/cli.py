@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
 
     evaluate = commands.add_parser("evaluate", help="k-NN and linear accuracy of the frozen features")
     evaluate.add_argument("--workdir", required=True)
-    evaluate.add_argument("--protocols", default="knn,linear", help="comma-separated: knn, linear")
+    evaluate.add_argument("--protocols", default="knn,linear", help="comma-separated: knn, linear, collapse")
     evaluate.add_argument("--data", help="another source than the one pretrained on, e.g. tar:'images/*.tar.gz'")
     evaluate.add_argument("--teacher", action="store_true", help="evaluate the EMA teacher instead of the student")
     evaluate.set_defaults(run=_evaluate)
