@@ -9,17 +9,12 @@ folder's name, skip a save while another is in flight, and refuse to write a ste
 After a failed write, v0 also prints the tracebacks of its own threads past every log filter.
 """
 
-import json
 import logging
-import math
 import os
 import re
-import sys
-import warnings
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
@@ -27,9 +22,12 @@ from orbax.checkpoint import v1 as ocp
 
 from jssl.train import record as records
 from jssl.train.fingerprint import fingerprints
-from jssl.train.record import config_difference, named_leaves, one_line, some
+from jssl.train.leaves import check_layout, key_data
+from jssl.train.quiet import quiet
+from jssl.train.record import named_leaves, one_line, some
+from jssl.train.verify import agree, read, read_record
 
-__all__ = ["Checkpointer", "config_difference"]
+__all__ = ["Checkpointer"]
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +102,7 @@ class Checkpointer:
         leaves = named_leaves(state)
         if wrong := [name for name, leaf in leaves.items() if not isinstance(leaf, jax.Array)]:
             raise ValueError(f"checkpoint: every leaf of the state must be a jax.Array; these are not: {some(wrong)}")
-        data = {name: _key_data(leaf) for name, leaf in leaves.items()}
+        data = {name: key_data(leaf) for name, leaf in leaves.items()}
         record = records.make(step, leaves, fingerprints(data), meta, metrics)
         # Orbax refuses arrays without elements; their shape in the record is enough.
         arrays = {name: array for name, array in data.items() if array.size}
@@ -157,15 +155,15 @@ class Checkpointer:
         self.wait()
         wanted = named_leaves(abstract_state)
         for name, leaf in wanted.items():
-            _check_layout(name, leaf)
+            check_layout(name, leaf)
         steps = self.steps()
         candidates = steps if step is None else [s for s in steps if s == step]
-        if step is not None and not _agree(bool(candidates)):
+        if step is not None and not agree(bool(candidates)):
             raise self._no_step(step)
         broken = {}
         while (newest := _from_first_process(max(candidates, default=-1))) >= 0:
-            with _quiet:
-                state, meta, reason = self._try(newest, abstract_state, wanted, config)
+            with quiet:
+                state, meta, reason = read(self.folder, newest, abstract_state, wanted, config, self._context)
             if reason is None:
                 self._current, self._given_up = newest, {s for s in steps if s > newest}
                 return state, meta, newest
@@ -193,7 +191,7 @@ class Checkpointer:
         if step not in self.steps():
             raise self._no_step(step)
         try:
-            return self._read_record(step)["meta"]
+            return read_record(self._path(step))["meta"]
         except Exception as error:
             raise ValueError(f"checkpoint: cannot read the record of {self._path(step)}: {one_line(error)}") from error
 
@@ -212,48 +210,8 @@ class Checkpointer:
                 raise
             logger.warning("%s", late)  # the first error is the one to report
 
-    def _try(self, step: int, abstract_state, wanted: dict, config: dict | None):
-        """(state, meta, None) of a whole checkpoint, else (None, None, why it is not), the same on every process."""
-        record, reason = None, None
-        try:
-            record = self._read_record(step)
-        except Exception as error:
-            reason = f"its record cannot be read: {one_line(error)}"
-        if not _agree(reason is None):
-            return None, None, reason or "another process cannot read its record"
-        assert record is not None
-        if problems := records.mismatch(record["leaves"], wanted):
-            raise self._other_model(step, problems, record["meta"], config)
-        arrays = {}
-        try:
-            arrays = self._load(step, wanted)
-            marks = fingerprints(arrays)
-            if changed := [name for name in wanted if marks[name] != record["leaves"][name]["fingerprint"]]:
-                reason = f"{len(changed)} of {len(wanted)} leaves have changed bits: {some(changed)}"
-        except Exception as error:
-            if _is_out_of_memory(error):
-                raise
-            reason = f"its arrays cannot be read: {one_line(error)}"
-        if not _agree(reason is None):
-            return None, None, reason or "another process cannot read its arrays"
-        leaves = [_wrap_key_data(arrays[name], leaf) for name, leaf in wanted.items()]
-        return jax.tree.unflatten(jax.tree.structure(abstract_state), leaves), record["meta"], None
-
     def _path(self, step: int):
         return self.folder / str(step)
-
-    def _read_record(self, step: int) -> dict:
-        # Read as a file: ocp.checkpointables_metadata would open every array too, and log what it finds broken.
-        return records.check(json.loads((self._path(step) / "_CHECKPOINT_METADATA").read_text())["custom_metadata"])
-
-    def _load(self, step: int, wanted: dict) -> dict[str, jax.Array]:
-        abstract = {name: _abstract_data(leaf) for name, leaf in wanted.items()}
-        stored = {name: leaf for name, leaf in abstract.items() if math.prod(leaf.shape)}
-        with self._context:
-            arrays = dict(ocp.load_checkpointables(self._path(step), {"state": stored})["state"])
-        for name in abstract.keys() - stored.keys():
-            arrays[name] = jax.device_put(np.zeros(abstract[name].shape, abstract[name].dtype), abstract[name].sharding)
-        return arrays
 
     def _check_order(self, step: int) -> None:
         """A run's history is one line: newer steps in the folder would be restored instead of what is saved now."""
@@ -300,7 +258,7 @@ class Checkpointer:
             return None
         if step not in self._metrics:
             try:
-                self._metrics[step] = self._read_record(step)["meta"]["metrics"]
+                self._metrics[step] = read_record(self._path(step))["meta"]["metrics"]
             except Exception:  # a broken one has no score
                 self._metrics[step] = {}
         return self._metrics[step].get(self.best)
@@ -320,97 +278,6 @@ class Checkpointer:
         told.errno = number
         return told
 
-    def _other_model(self, step: int, problems: list[str], meta: dict, config: dict | None) -> ValueError:
-        fields = config_difference(meta.get("config", {}), config) if config else []
-        told = f"; config: {some(fields)}" if fields else ""
-        return ValueError(
-            f"checkpoint: step {step} in {self.folder} is of another model: {', '.join(problems)}{told}; "
-            "use the config it was made with, or another folder"
-        )
-
-
-def _is_key(leaf) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _key_data(leaf: jax.Array) -> jax.Array:
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
-def _abstract_data(leaf) -> jax.ShapeDtypeStruct:
-    data = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)) if _is_key(leaf) else leaf
-    return jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=_sharding(leaf))
-
-
-def _wrap_key_data(array: jax.Array, leaf) -> jax.Array:
-    if not _is_key(leaf):
-        return array
-    impl = []  # key_impl takes arrays and tracers only
-    jax.eval_shape(lambda keys: impl.append(jax.random.key_impl(keys)), jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
-    return jax.device_put(jax.random.wrap_key_data(array, impl=impl[0]), _sharding(leaf))
-
-
-def _sharding(leaf):
-    return getattr(leaf, "sharding", None) or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-
-
-def _check_layout(name: str, leaf) -> None:
-    """A layout that does not fit must not look like a broken checkpoint later."""
-    if not hasattr(leaf, "shape") or not hasattr(leaf, "dtype"):
-        raise ValueError(f"checkpoint: {name} of the abstract state must be a jax.ShapeDtypeStruct, not {leaf!r}")
-    try:
-        _sharding(leaf).shard_shape(tuple(leaf.shape))
-    except ValueError as error:
-        raise ValueError(f"checkpoint: {name} {tuple(leaf.shape)} cannot be laid out: {one_line(error)}") from error
-
-
-def _is_out_of_memory(error: BaseException | None) -> bool:
-    """Memory that runs out says nothing about the file: walking back would restart from ever older steps."""
-    while error is not None:
-        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _agree(ok: bool) -> bool:
-    """True on every process if it is true on all of them: they must walk back together."""
-    return ok if jax.process_count() == 1 else bool(np.all(multihost_utils.process_allgather(np.asarray(ok))))
-
 
 def _from_first_process(step: int) -> int:
     return step if jax.process_count() == 1 else int(multihost_utils.broadcast_one_to_all(np.asarray(step, np.int32)))
-
-
-class _Quiet(logging.Filter):
-    """Keeps back what Orbax says about an error that it also raises: a traceback per thread, dumps of broken files.
-
-    As a log filter it drops these for good. As a context, for reading, also what Python reports of the tasks that Orbax
-    leaves behind when one of them fails.
-    """
-
-    reading = False
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = str(record.msg)
-        return not (
-            (self.reading and (record.name == "asyncio" or "orbax" in record.pathname))
-            or "_SignalingThread.run() raised an exception" in text
-        )
-
-    def __enter__(self):
-        self.reading = True
-        self._hooks = sys.unraisablehook, sys.excepthook
-        sys.unraisablehook = sys.excepthook = lambda *_: None
-        self._warnings = warnings.catch_warnings(action="ignore", category=RuntimeWarning)  # coroutine never awaited
-        self._warnings.__enter__()
-
-    def __exit__(self, *error):
-        self._warnings.__exit__(*error)
-        sys.unraisablehook, sys.excepthook = self._hooks
-        self.reading = False
-
-
-_quiet = _Quiet()
-logging.getLogger("absl").addFilter(_quiet)
-logging.getLogger("asyncio").addFilter(_quiet)

@@ -4,24 +4,13 @@ from jssl.views.blocks import block_mask, masked_count
 from jssl.views.chromatic import color_dropping, color_projection
 from jssl.views.colorization import ab_bins, ab_prior, colorization, rebalancing_weights, soft_encode, soft_targets
 from jssl.views.corruptions import gaussian_noise, mask_patches, salt_and_pepper
-from jssl.views.image import (
-    center_crop,
-    color_jitter,
-    gaussian_blur,
-    grayscale,
-    horizontal_flip,
-    normalize,
-    random_box,
-    random_resized_crop,
-    resize_crop,
-    solarize,
-    to_float,
-)
+from jssl.views.geometric import center_crop, horizontal_flip, random_box, random_resized_crop, resize_crop
 from jssl.views.jigsaw import jigsaw, jigsaw_permutations
 from jssl.views.lab import lab_to_rgb, rgb_to_lab
 from jssl.views.masks import mask_from_noise, random_mask
 from jssl.views.multiblock import multi_block, truncate_context
 from jssl.views.multicrop import multi_crop
+from jssl.views.photometric import color_jitter, gaussian_blur, grayscale, normalize, solarize, to_float
 from jssl.views.presets import (
     IMAGENET_MEAN,
     IMAGENET_STD,

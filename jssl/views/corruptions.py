@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jssl.views import image as ops
+from jssl.views import photometric
 from jssl.views.masks import random_mask
 
 
@@ -39,7 +39,7 @@ def mask_patches(key: Array, image: Array, *, patch: int, ratio: float) -> tuple
     rows, columns = height // patch, width // patch
     *_, mask = random_mask(key, rows * columns, int(rows * columns * (1 - ratio)))
     mask = mask.reshape(rows, columns).repeat(patch, axis=0).repeat(patch, axis=1)
-    return jnp.where(mask[..., None] > 0, 0.0, ops.to_float(image)), mask
+    return jnp.where(mask[..., None] > 0, 0.0, photometric.to_float(image)), mask
 
 
 def salt_and_pepper(key: Array, image: Array, *, ratio: float) -> tuple[Array, Array]:
@@ -61,7 +61,7 @@ def salt_and_pepper(key: Array, image: Array, *, ratio: float) -> tuple[Array, A
     """
     draw = jax.random.uniform(key, image.shape[:2])
     replaced, white = draw < ratio, draw < ratio / 2
-    corrupted = jnp.where(replaced[..., None], white[..., None].astype(jnp.float32), ops.to_float(image))
+    corrupted = jnp.where(replaced[..., None], white[..., None].astype(jnp.float32), photometric.to_float(image))
     return corrupted, replaced.astype(jnp.float32)
 
 
@@ -83,4 +83,4 @@ def gaussian_noise(key: Array, image: Array, *, sigma: float) -> tuple[Array, Ar
     ((8, 8, 3), (8, 8))
     """
     noise = jax.random.normal(key, image.shape)
-    return ops.to_float(image) + sigma * noise, jnp.ones(image.shape[:2], jnp.float32)
+    return photometric.to_float(image) + sigma * noise, jnp.ones(image.shape[:2], jnp.float32)

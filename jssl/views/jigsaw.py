@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jssl.views import image as ops
+from jssl.views import geometric, photometric
 
 _ENUMERATED = 9  # all permutations of up to so many tiles are candidates, 362,880 for nine
 _CANDIDATES = 100_000  # random ones of more
@@ -129,8 +129,8 @@ def jigsaw(
     place, shift = draws[2:].reshape(num_tiles, 4, 2)[:, :1], draws[2:].reshape(num_tiles, 4, 2)[:, 1:]
 
     is_gray = draws[1] < gray_prob
-    pixels = ops.to_float(image)
-    pixels = jnp.where(is_gray, ops.grayscale(key, pixels, prob=1.0), pixels)
+    pixels = photometric.to_float(image)
+    pixels = jnp.where(is_gray, photometric.grayscale(key, pixels, prob=1.0), pixels)
     top, left = (height - grid * rows) // 2, (width - grid * columns) // 2
     cells = pixels[top : top + grid * rows, left : left + grid * columns].reshape(grid, rows, grid, columns, 3)
     cells = cells.transpose(0, 2, 4, 1, 3).reshape(num_tiles, 3, rows, columns)
@@ -141,7 +141,7 @@ def jigsaw(
 
     def cut(plane: Array, at: Array) -> Array:
         # At its own size a resized crop copies pixels.
-        return ops.resize_crop(plane[..., None], (at[0], at[1], tile, tile), size=tile)[..., 0]
+        return geometric.resize_crop(plane[..., None], (at[0], at[1], tile, tile), size=tile)[..., 0]
 
     tiles = jnp.moveaxis(jax.vmap(jax.vmap(cut))(cells, corner), 1, -1)
     tiles = tiles - jnp.mean(tiles, axis=(1, 2), keepdims=True)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jssl.views import image as ops
+from jssl.views import photometric
 
 _DELTA = 6.0 / 29.0
 
@@ -49,7 +49,7 @@ def rgb_to_lab(image: Array) -> Array:
     >>> rgb_to_lab(jnp.array([1.0, 1.0, 1.0])).round().tolist()
     [100.0, 0.0, 0.0]
     """
-    return to_lab(ops.to_float(image), jnp)
+    return to_lab(photometric.to_float(image), jnp)
 
 
 def lab_to_rgb(lab: Array) -> Array:

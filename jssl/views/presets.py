@@ -5,7 +5,7 @@ import dataclasses
 import jax
 from jax import Array
 
-from jssl.views import image as ops
+from jssl.views import geometric, photometric
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -59,14 +59,14 @@ class Augmentation:
 
     def __call__(self, key: Array, image: Array) -> Array:
         """Returns one view, (size, size, 3) float32, of an image (H, W, 3) uint8 or float in [0, 1]."""
-        return ops.normalize(self.pixels(key, image), mean=self.mean, std=self.std)
+        return photometric.normalize(self.pixels(key, image), mean=self.mean, std=self.std)
 
     def pixels(self, key: Array, image: Array) -> Array:
         """The view before normalisation, in [0, 1]: what a person wants to look at."""
         crop, jitter, gray, blur, solar = jax.random.split(key, 5)
-        image = ops.random_resized_crop(
+        image = geometric.random_resized_crop(
             crop,
-            ops.to_float(image),
+            photometric.to_float(image),
             size=self.size,
             scale=self.crop_scale,
             ratio=self.crop_ratio,
@@ -74,7 +74,7 @@ class Augmentation:
             flip_prob=self.flip_prob,
         )
         if self.jitter_prob and any((self.brightness, self.contrast, self.saturation, self.hue)):
-            image = ops.color_jitter(
+            image = photometric.color_jitter(
                 jitter,
                 image,
                 brightness=self.brightness,
@@ -84,12 +84,14 @@ class Augmentation:
                 prob=self.jitter_prob,
             )
         if self.gray_prob:
-            image = ops.grayscale(gray, image, prob=self.gray_prob)
+            image = photometric.grayscale(gray, image, prob=self.gray_prob)
         if self.blur_prob:
             kernel = 2 * max(1, self.size // 20) + 1  # a tenth of the side, odd: 23 at 224
-            image = ops.gaussian_blur(blur, image, kernel_size=kernel, sigma=self.blur_sigma, prob=self.blur_prob)
+            image = photometric.gaussian_blur(
+                blur, image, kernel_size=kernel, sigma=self.blur_sigma, prob=self.blur_prob
+            )
         if self.solarize_prob:
-            image = ops.solarize(solar, image, prob=self.solarize_prob)
+            image = photometric.solarize(solar, image, prob=self.solarize_prob)
         return image
 
 
@@ -109,13 +111,13 @@ class EvalView:
 
     def __call__(self, key: Array | None, image: Array) -> Array:
         """Returns (size, size, 3) float32 of an image (H, W, 3) uint8 or float in [0, 1]."""
-        return ops.normalize(self.pixels(key, image), mean=self.mean, std=self.std)
+        return photometric.normalize(self.pixels(key, image), mean=self.mean, std=self.std)
 
     def pixels(self, key: Array | None, image: Array) -> Array:
         """The view before normalisation, in [0, 1]."""
         del key
-        return ops.center_crop(
-            ops.to_float(image), size=self.size, fraction=self.fraction, interpolation=self.interpolation
+        return geometric.center_crop(
+            photometric.to_float(image), size=self.size, fraction=self.fraction, interpolation=self.interpolation
         )
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jssl.views import image as ops
+from jssl.views import geometric, photometric
 from jssl.views.chromatic import color_dropping, color_projection
 
 _GUARDS = {"projection": lambda key, patch: color_projection(patch), "dropping": color_dropping}
@@ -70,11 +70,11 @@ def relative_position(
     shift = (draws[3:] * (2 * jitter + 1)).astype(jnp.int32) - jitter
     neighbor = center + direction * (patch + gap) + shift
 
-    pixels = ops.to_float(image)
+    pixels = photometric.to_float(image)
 
     def cut(color_key: Array, corner: Array) -> Array:
         # At its own size a resized crop copies pixels.
-        piece = ops.resize_crop(pixels, (corner[0], corner[1], patch, patch), size=patch)
+        piece = geometric.resize_crop(pixels, (corner[0], corner[1], patch, patch), size=patch)
         piece = _GUARDS[color](color_key, piece)
         piece = piece - jnp.mean(piece, axis=(0, 1), keepdims=True)
         return piece / jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(piece))), 1.0 / 255.0)

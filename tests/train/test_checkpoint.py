@@ -20,8 +20,9 @@ import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jssl.train.checkpoint import Checkpointer, config_difference
+from jssl.train.checkpoint import Checkpointer
 from jssl.train.fingerprint import fingerprints
+from jssl.train.record import config_difference
 
 AXES = ("data", "fsdp")
 META = {"config": {"model": {"width": 16}, "optimizer": {"learning_rate": 0.1}}, "data": "f00d"}
