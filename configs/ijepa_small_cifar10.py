@@ -2,8 +2,8 @@
 
 jssl pretrain --config configs/ijepa_small_cifar10.py --workdir runs/ijepa --config.data.source='tar:cifar10/*.tar.gz'
 
-Measured on the test set with all 50,000 training images: k-NN (k=20) 44.3 %, linear 53.9 %; RankMe 30 of 128.
-1,700 steps of 64 took 20 minutes on two cores shared with other work (90 images/s).
+Measured on the test set with all 50,000 training images: k-NN (k=20) 44.3 %, linear 53.9 %; the same encoder at random
+30.3 % and 40.9 %. RankMe 30 of 128. 1,700 steps of 64 take 20 minutes on two cores (90 images/s).
 
 Targets must not be easy at the start, or the features lose rank. Positions learned from near zero and branches that start
 small (LayerScale) make the first targets a projection of each patch; with fixed positions and full branches most of a

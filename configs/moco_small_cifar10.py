@@ -2,8 +2,8 @@
 
 jssl pretrain --config configs/moco_small_cifar10.py --workdir runs/moco --config.data.source='tar:cifar10/*.tar.gz'
 
-Measured: k-NN (k=20, all 50,000 training images) 58.7 % on the test set; the same encoder at random 30.7 %, raw pixels
-45.9 %. RankMe 53 of 128. 2,000 steps of 128 took 17.9 minutes on two cores shared with other work (250 images/s).
+Measured on the test set with all 50,000 training images: k-NN (k=20) 58.7 %, linear 60.1 %; the same encoder at random
+30.7 % and 34.9 %. RankMe 53 of 128. 2,000 steps of 128 took 17.9 minutes on two cores shared with other work (250 images/s).
 """
 
 from jssl.recipes import small_resnet_cifar10
