@@ -19,8 +19,8 @@ import traceback
 import jax
 
 from jssl.config import load_config
-from jssl.evaluation import baselines
-from jssl.report.evaluate import evaluate_features, load_run
+from jssl.evaluation import baselines, protocols
+from jssl.report.evaluate import load_run
 from jssl.train import loop, online, setup
 from jssl.train.metrics import read_metrics
 
@@ -131,7 +131,9 @@ def evaluate(workdir: str, cache: pathlib.Path) -> dict:
 
     def figures(features):
         names = ("knn", "linear", "collapse")
-        found = evaluate_features({"": features}, train_labels, test_labels, names, train.num_classes)[""]
+        found = protocols.evaluate(
+            {"": features}, train_labels, test_labels, protocols=names, num_classes=train.num_classes
+        )[""]
         return {name: found[name] for name in ("knn", "linear", "rankme")} | {"dimension": features[0].shape[1]}
 
     def encoder(state):

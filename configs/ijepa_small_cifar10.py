@@ -5,9 +5,9 @@ jssl pretrain --config configs/ijepa_small_cifar10.py --workdir runs/ijepa --con
 Measured on the test set with all 50,000 training images: k-NN (k=20) 44.3 %, linear 53.9 %; the same encoder at random
 30.3 % and 40.9 %. RankMe 30 of 128. 1,700 steps of 64 take 20 minutes on two cores (90 images/s).
 
-Targets must not be easy at the start, or the features lose rank. Positions learned from near zero and branches that start
-small (LayerScale) make the first targets a projection of each patch; with fixed positions and full branches most of a
-target is the same in every image (loss 0.05 after 200 steps, RankMe 13). A slow teacher keeps them so.
+Fixed positions, full branches and teacher momentum 0.99 lost rank: loss 0.05, RankMe 13 after 150 steps of 128. Positions
+learned from near zero, a slow teacher and LayerScale 0.1 (the first targets are then near a projection of each patch)
+brought online k-NN after 300 steps of 64 to 34.0 % (31.8 % without LayerScale, momentum 0.9995) and RankMe to 24.
 """
 
 from jssl.recipes import small_vit_cifar10

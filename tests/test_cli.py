@@ -19,7 +19,7 @@ from rows import CORE, ROWS
 from jssl import methods
 from jssl.cli import main
 from jssl.config import read_json
-from jssl.train import setup
+from jssl.train import loop, setup
 from jssl.train.checkpoint import Checkpointer
 
 pytestmark = pytest.mark.xdist_group("cli")  # one worker makes the finished run that most tests read
@@ -128,6 +128,8 @@ def test_methods_lists_everything(capsys):
     [
         (["pretrain", "--config", "missing.py", "--workdir", "w"], "no config file missing.py"),
         (["evaluate", "--workdir", "missing"], "no run in missing"),
+        # Told before anything is loaded: features take minutes.
+        (["evaluate", "--workdir", "missing", "--protocols", "knn,lienar"], "no protocol 'lienar'; there are knn"),
         (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.source=tarr:x"], "did you mean"),
         (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.source=folder:none"], "none"),
         (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.feed=stream"], "use resident or grain"),
@@ -156,6 +158,21 @@ def test_a_loss_that_is_not_finite_stops_and_names_its_examples(tmp_path, capsys
     report = json.loads((tmp_path / "w" / "nonfinite.json").read_text())
     assert report["step"] == 1 and len(report["index"]) == 16
     assert main([*arguments, *overflow, "--config.run.on_nonfinite=skip"]) == 0
+
+
+def test_no_step_runs_on_the_time_of_the_evaluation(tmp_path, monkeypatch):
+    """Steps still queued when the clock is paused would be logged at many times their rate."""
+    finished = []
+
+    def evaluate(self, state):
+        finished.append(state.step.is_ready())
+        return {}
+
+    monkeypatch.setattr(loop.OnlineEvaluation, "__call__", evaluate)
+    recipe = write_recipe(tmp_path, "mae", 12)
+    arguments = ["pretrain", "--config", recipe, "--workdir", str(tmp_path / "w"), "--no-progress"]
+    assert main([*arguments, "--config.run.eval_every=4", "--config.run.log_every=12"]) == 0
+    assert finished == [True] * 3
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from jssl.diagnostics import collapse
 from jssl.evaluation import knn, linear
 
-__all__ = ["PROTOCOLS", "evaluate"]
+__all__ = ["PROTOCOLS", "check", "evaluate"]
 
 
 def _knn(train, train_labels, test, test_labels, num_classes) -> dict[str, float]:
@@ -25,6 +25,13 @@ def _collapse(train, train_labels, test, test_labels, num_classes) -> dict[str, 
 
 PROTOCOLS = {"knn": _knn, "linear": _linear, "collapse": _collapse}
 """Name -> (train features, train labels, test features, test labels, number of classes) -> figures."""
+
+
+def check(protocols: Sequence[str]) -> None:
+    """Raises ValueError if one is unknown."""
+    for protocol in protocols:
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
 
 
 def evaluate(
@@ -51,9 +58,7 @@ def evaluate(
     >>> evaluate({"encoder": (x, x)}, y, y, protocols=("knn",), num_classes=2)
     {'encoder': {'knn': 1.0}}
     """
-    for protocol in protocols:
-        if protocol not in PROTOCOLS:
-            raise ValueError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    check(protocols)
     results: dict[str, dict[str, float]] = {}
     for name, (train, test) in features.items():
         results[name] = {}

@@ -5,14 +5,15 @@ import pathlib
 
 import numpy as np
 
-from jssl import data
 from jssl.config import read_json
-from jssl.evaluation import baselines, protocols
+from jssl.data import Source, open_source
+from jssl.evaluation import baselines
+from jssl.evaluation import protocols as suite
 from jssl.train import online, setup
 from jssl.train.checkpoint import Checkpointer
 
 
-def load_run(workdir: str, source: data.Source | None = None):
+def load_run(workdir: str, source: Source | None = None):
     """The run in ``workdir`` with its newest whole checkpoint.
 
     Returns:
@@ -43,13 +44,14 @@ def evaluate_run(workdir: str, *, protocols: list[str], data: str | None = None,
     Raises:
       ValueError: unknown protocol, a source without labels, a method without teacher.
     """
+    suite.check(protocols)  # before minutes are spent on features
     run, state, initial, train = load_run(workdir)
     if use_teacher and run.method.teacher is None:
         raise ValueError(f"{run.method.name} has no teacher; leave --teacher out")
     name = data or run.config.data.source
     if data:
-        train = open_labelled(name, "train")
-    test = open_labelled(name, "test")
+        train = open_source(name, "train")
+    test = open_source(name, "test")
     if not train.num_classes:
         raise ValueError(f"{name} has no labels to evaluate on; give a labelled set with --data")
     (train_images, train_labels), (test_images, test_labels) = train.arrays(), test.arrays()
@@ -58,7 +60,7 @@ def evaluate_run(workdir: str, *, protocols: list[str], data: str | None = None,
         "random": tuple(online.encode(run, initial, x, use_teacher=use_teacher) for x in (train_images, test_images)),
         "pixels": baselines.pixels(train_images, test_images),
     }
-    results = evaluate_features(features, train_labels, test_labels, protocols, train.num_classes)
+    results = suite.evaluate(features, train_labels, test_labels, protocols=protocols, num_classes=train.num_classes)
     report = {
         "workdir": str(workdir), "data": name, "step": int(state.step), "which": "teacher" if use_teacher else "student",
         "num_train": len(train_labels), "num_test": len(test_labels), "results": results,
@@ -66,16 +68,6 @@ def evaluate_run(workdir: str, *, protocols: list[str], data: str | None = None,
     pathlib.Path(workdir, "evaluation.json").write_text(json.dumps(report, indent=1))
     print(table(results))
     return report
-
-
-def evaluate_features(features, train_labels, test_labels, names, num_classes) -> dict:
-    """The protocols on every set of features."""
-    return protocols.evaluate(features, train_labels, test_labels, protocols=tuple(names), num_classes=num_classes)
-
-
-def open_labelled(spec: str, split: str) -> data.Source:
-    """A source of the ``--data`` option."""
-    return data.open_source(spec, split)
 
 
 def table(results: dict) -> str:
@@ -100,6 +92,6 @@ def embed_run(workdir: str, *, data: str, split: str, out: str, use_teacher: boo
     run, state, _, _ = load_run(workdir)
     if use_teacher and run.method.teacher is None:
         raise ValueError(f"{run.method.name} has no teacher; leave --teacher out")
-    images, labels = open_labelled(data, split).arrays()
+    images, labels = open_source(data, split).arrays()
     np.savez(out, features=online.encode(run, state, images, use_teacher=use_teacher), labels=labels)
     print(f"{out}: {len(labels)} features")

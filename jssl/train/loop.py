@@ -76,6 +76,7 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
                     writer.write(step, logged)
                     bar.set_postfix(online.postfix(logged), refresh=False)
                 if done == config.steps or (options.eval_every and done % options.eval_every == 0):
+                    jax.block_until_ready(metrics)  # queued steps must not run on the time that does not count
                     with meter.paused():
                         writer.write(step, online(state))
                 bar.update()
