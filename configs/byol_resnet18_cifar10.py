@@ -5,7 +5,9 @@ jssl pretrain --config configs/byol_resnet18_cifar10.py --workdir runs/byol --co
 Hyperparameters: lightly's CIFAR-10 benchmark (docs/source/getting_started/benchmarks/cifar10_benchmark.py; published
 k-NN accuracy 86.8 %): SGD 0.06 x batch / 128, momentum 0.9, weight decay 5e-4, cosine, no blur, heads 1024-256, teacher
 momentum 0.99. Its loss is a quarter of ours, so the learning rate is divided and the weight decay multiplied by four.
-Not yet measured here.
+
+Measured on one H200 (jax 0.11): online k-NN (a bank of 5,000 images, 1,000 queries) 79.8 %, where SimCLR's full recipe has
+80.3 %; against all 50,000 images it was not evaluated. 32,700 images/s alone on the card: 5.1 minutes for the 200 epochs.
 """
 
 from jssl.recipes import resnet18_cifar10
