@@ -9,6 +9,7 @@ folder's name, skip a save while another is in flight, and refuse to write a ste
 After a failed write, v0 also prints the tracebacks of its own threads past every log filter.
 """
 
+import gc
 import logging
 import os
 import re
@@ -164,6 +165,8 @@ class Checkpointer:
         while (newest := _from_first_process(max(candidates, default=-1))) >= 0:
             with quiet:
                 state, meta, reason = read(self.folder, newest, abstract_state, wanted, config, self._context)
+                if reason is not None:
+                    gc.collect()  # tasks that Orbax left behind complain when they are collected: here, unheard
             if reason is None:
                 self._current, self._given_up = newest, {s for s in steps if s > newest}
                 return state, meta, newest
