@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jssl.objectives import l2_normalize
+from jssl.objectives import alignment, l2_normalize, uniformity
 
 __all__ = ["alignment", "alpha_req", "feature_std", "lidar", "mean_cosine", "rankme", "summary", "uniformity"]
 
@@ -78,56 +78,6 @@ def rankme(features, *, epsilon: float = 1e-7) -> jax.Array:
     singular_values = jnp.linalg.svd(_float(features), compute_uv=False)
     p = singular_values / jnp.maximum(singular_values.sum(), 1e-30) + epsilon
     return jnp.exp(-jnp.sum(p * jnp.log(p)))
-
-
-def alignment(x, y, *, alpha: float = 2.0) -> jax.Array:
-    """Mean of ||x_i - y_i||^alpha over positive pairs; lower is better.
-
-    Args:
-      x: (N, D) L2-normalised features.
-      y: (N, D) those of the other views.
-      alpha: exponent.
-
-    Returns:
-      float32 scalar.
-
-    Raises:
-      ValueError: shapes that differ.
-
-    >>> float(alignment(np.eye(2), -np.eye(2)))
-    4.0
-
-    References: Wang and Isola 2020, arXiv:2005.10242.
-    """
-    x, y = _float(x), _float(y)
-    if x.shape != y.shape:
-        raise ValueError(f"alignment compares pairs, but the shapes are {x.shape} and {y.shape}")
-    return jnp.mean(jnp.sum((x - y) ** 2, -1) ** (alpha / 2))
-
-
-def uniformity(x, *, t: float = 2.0) -> jax.Array:
-    """log of the mean of exp(-t ||x_i - x_j||^2) over pairs i < j; lower is better, 0 is a point.
-
-    Args:
-      x: (N, D) L2-normalised features.
-      t: sharpness.
-
-    Returns:
-      float32 scalar.
-
-    >>> float(uniformity(np.ones((3, 2))))
-    0.0
-
-    References: Wang and Isola 2020, arXiv:2005.10242.
-    """
-    x = _float(x)
-    squares = jnp.sum(x**2, -1)
-    products = jnp.einsum("nd,md->nm", x, x, precision="highest")
-    distances = jnp.maximum(squares[:, None] + squares[None] - 2 * products, 0.0)
-    pairs = jnp.triu(jnp.ones(distances.shape, bool), 1)
-    n = len(x)
-    log_sum = jax.nn.logsumexp(jnp.where(pairs, -t * distances, -jnp.inf))
-    return log_sum - jnp.log(jnp.float32(n * (n - 1) / 2))
 
 
 def alpha_req(features, *, fit_from: int = 10, fit_to: int | None = None) -> float:

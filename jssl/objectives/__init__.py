@@ -11,6 +11,7 @@ Inside ``jax.shard_map`` pass the batch axes: gradients then need no reduction. 
 ('float32', (4, 4))
 """
 
+from jssl.objectives.align_uniform import align_uniform_loss, alignment, uniformity
 from jssl.objectives.barlow_twins import barlow_twins_loss
 from jssl.objectives.byol import byol_loss
 from jssl.objectives.cross_entropy import cross_entropy_loss, soft_cross_entropy_loss
@@ -35,6 +36,8 @@ from jssl.objectives.swav import swav_loss
 from jssl.objectives.vicreg import vicreg_loss
 
 __all__ = [
+    "align_uniform_loss",
+    "alignment",
     "barlow_twins_loss",
     "byol_loss",
     "cross_entropy_loss",
@@ -60,6 +63,7 @@ __all__ = [
     "spectral_contrastive_loss",
     "sup_con_loss",
     "swav_loss",
+    "uniformity",
     "unpatchify",
     "update_center",
     "vicreg_loss",

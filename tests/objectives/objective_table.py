@@ -196,6 +196,9 @@ TABLE = {
     "vicreg_loss": Row(
         objectives.vicreg_loss, _vectors(2), (0, 0), (0, 1), swap=(1, 0), mean_over_examples=False, products=True
     ),
+    "align_uniform_loss": Row(
+        objectives.align_uniform_loss, _vectors(2), (0, 0), (0, 1), swap=(1, 0), mean_over_examples=False, products=True
+    ),
     "spectral_contrastive_loss": Row(  # rows of 8 normal values: some are longer than the square root of 8, some not
         functools.partial(objectives.spectral_contrastive_loss, mu=8.0),
         _vectors(2),
