@@ -36,7 +36,7 @@ ROWS = {
         "encoder": RESNET, "projector": (16, 8), "prototypes": 32, "queue_size": 32, "queue_start": 2,
     },
     "dino": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}},
-    "ibot": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}},
+    "ibot": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}, "batch_norm_head": True},
     "dinov2": MULTI_CROP | HEAD | {"encoder": VIT | {"registers": 1}},
     "data2vec": {"encoder": VIT, "top_blocks": 2},
     "mae": {"encoder": VIT | {"positions": "sincos"}, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},

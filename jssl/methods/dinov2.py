@@ -17,7 +17,8 @@ from jssl.methods.registry import register
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, local_size: int = 96, num_local: int = 8,
     global_scale: tuple[float, float] = (0.32, 1.0), local_scale: tuple[float, float] = (0.05, 0.32),
-    hidden: int = 2048, bottleneck: int = 384, prototypes: int = 131072, mask_ratio: tuple[float, float] = (0.1, 0.5),
+    hidden: int = 2048, bottleneck: int = 384, prototypes: int = 131072, batch_norm_head: bool = False,
+    mask_ratio: tuple[float, float] = (0.1, 0.5),
     mask_probability: float = 0.5, student_temperature: float = 0.1, teacher_temperature: float = 0.07,
     warmup_teacher_temperature: float = 0.04, teacher_temperature_warmup_steps: int = 0, centering: str = "sinkhorn",
     center_momentum: float = 0.9, koleo_weight: float = 0.1,
@@ -36,6 +37,8 @@ def build(
       hidden: width of the heads.
       bottleneck: width of the normalised layer before the prototypes.
       prototypes: outputs of each head.
+      batch_norm_head: normalise the heads' hidden layers over this batch, as for DINO: for short runs. The rows of
+        masked patches that a crop leaves unused count, too.
       mask_ratio: range of the share of patches that block masks hide from the student.
       mask_probability: that a global crop is masked at all.
       student_temperature: of the student's softmax.
@@ -47,7 +50,9 @@ def build(
       koleo_weight: of the KoLeo loss on the class tokens of each global crop.
     """
     heads = {
-        name: networks.make_dino_head(hidden=hidden, bottleneck=bottleneck, out_dim=prototypes, dtype=dtype)
+        name: networks.make_dino_head(
+            hidden=hidden, bottleneck=bottleneck, out_dim=prototypes, batch_norm=batch_norm_head, dtype=dtype
+        )
         for name in ("head", "patch_head")
     }
     return masked_distillation(

@@ -66,8 +66,9 @@ def masked_distillation(
         centers = {"center": jnp.zeros(prototypes), "patch_center": jnp.zeros(prototypes)}
         return params, centers if centering == "softmax" else {}
 
-    def apply(head, params, x):
-        return networks.forward({head: heads[head]}, params, {}, x)[0][head]
+    def apply(head, params, x, axis_name):
+        # Batch norm in a head takes this batch's statistics; running ones are not kept, since features need no head.
+        return networks.forward({head: heads[head]}, params, {}, x, axis_name=axis_name)[0][head]
 
     def targets(logits, mask, center, temperature, axis_name):
         """(N, K) teacher logits and the (N,) rows that count -> ((N, K) probabilities, the next centre)."""
@@ -90,11 +91,11 @@ def masked_distillation(
         valid = take(mask, masked)
 
         pooled, tokens = vit.apply({"params": teacher["encoder"]}, images)
-        class_logits = jax.lax.stop_gradient(apply("head", teacher, pooled))
+        class_logits = jax.lax.stop_gradient(apply("head", teacher, pooled, axis_name))
         class_target, center = targets(
             class_logits, jnp.ones(len(class_logits), bool), extra.get("center"), temperature, axis_name
         )
-        patch_logits = jax.lax.stop_gradient(apply(patch_head, teacher, take(tokens, masked)))
+        patch_logits = jax.lax.stop_gradient(apply(patch_head, teacher, take(tokens, masked), axis_name))
         patch_target, patch_center = targets(
             patch_logits.reshape(-1, prototypes), valid.reshape(-1), extra.get("patch_center"), temperature, axis_name
         )
@@ -106,8 +107,8 @@ def masked_distillation(
         if num_local:
             local_keys = jnp.concatenate(crop_keys[2:])
             features.append(vit.apply({"params": params["encoder"]}, crops_first(batch["local"]), keys=local_keys)[0])
-        student = apply("head", params, jnp.concatenate(features)).reshape(2 + num_local, -1, prototypes)
-        patches = apply(patch_head, params, take(tokens, masked))
+        student = apply("head", params, jnp.concatenate(features), axis_name).reshape(2 + num_local, -1, prototypes)
+        patches = apply(patch_head, params, take(tokens, masked), axis_name)
 
         # Cross-entropy over all pairs of different crops, as in SwAV: the targets are the first two crops'.
         class_loss = objectives.swav_loss(
