@@ -25,6 +25,7 @@ ROWS = {
     "simsiam": SIAMESE | {"predictor": (16, 8)},  # narrower, and a prediction can be all zero: its gradient is huge
     "barlow_twins": SIAMESE,
     "vicreg": SIAMESE,
+    "align_uniform": SIAMESE,
     "spectral": SIAMESE | {"projector": (32, 16)},
     "supervised": {"encoder": RESNET, "augmentation": LIGHT, "num_classes": 4},
     "rotation": {"encoder": RESNET},
