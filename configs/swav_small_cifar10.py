@@ -2,7 +2,8 @@
 
 jssl pretrain --config configs/swav_small_cifar10.py --workdir runs/swav --config.data.source='tar:cifar10/*.tar.gz'
 
-Not yet measured.
+Not yet measured on CIFAR-10. On the synthetic shapes, 360 steps, online k-NN: 39.8 % (untrained 33 %), against 23.1 % after 457
+steps with two small crops, 256 prototypes, epsilon 0.05 and a queue; 22.3 % with frozen prototypes, 21.1 % at full colour strength.
 """
 
 from jssl.recipes import small_resnet_cifar10
@@ -11,8 +12,7 @@ from jssl.recipes import small_resnet_cifar10
 def get_config():
     config = small_resnet_cifar10("swav", batch_size=128, steps=1500)
     config.method.update({
-        "local_size": 12, "num_local": 2, "global_scale": (0.3, 1.0), "local_scale": (0.05, 0.3), "projector": (256, 64),
-        "prototypes": 256, "queue_size": 1024, "queue_start": 500,
+        "num_local": 0, "global_scale": (0.2, 1.0), "projector": (256, 64), "prototypes": 64, "epsilon": 0.03,
     })  # fmt: skip
     config.augmentation = {"strength": 0.5, "blur": False}
     config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 100})
