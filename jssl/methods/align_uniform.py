@@ -11,14 +11,15 @@ from jssl.methods.registry import register
 
 @register(
     "align_uniform",
-    paper="Wang and Isola, Understanding Contrastive Representation Learning through Alignment and Uniformity, arXiv:2005.10242",
+    paper="Wang and Isola, Understanding Contrastive Representation Learning through Alignment and Uniformity on the "
+    "Hypersphere, arXiv:2005.10242",
     golden="align_uniform",
 )
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, projector: tuple[int, ...] = (128,),
     alpha: float = 2.0, t: float = 2.0, align_weight: float = 1.0, uniform_weight: float = 1.0,
 ) -> Method:  # fmt: skip
-    """Builds alignment and uniformity.
+    """Builds alignment and uniformity. Batch norm sees both views together, as in the authors' code.
 
     Args:
       encoder: options of ``networks.make_encoder``.
