@@ -4,8 +4,10 @@ RESNET = {"name": "resnet", "stage_sizes": (1, 1), "width": 8, "stem": "cifar"}
 VIT = {"name": "vit", "patch_size": 4, "width": 16, "depth": 2, "heads": 2}
 
 # Between them these use every part of the step: teacher, queue, centre, batch statistics, per-example and per-batch keys.
-# The other methods go through the same suites in the slow run, but for three of the device layouts.
+# The other methods go through the same suites, but for three of the device layouts and kill -9.
 CORE = ("dino", "ijepa", "mae", "moco", "simclr")
+# These go through the suites in the fast run, too: compiling a step takes most of a suite's time.
+FAST = ("mae", "moco")
 
 # Crops and flips are random enough to tell keys apart; the other operations would triple every compilation.
 LIGHT = {"jitter_prob": 0.0, "gray_prob": 0.0, "blur_prob": 0.0, "solarize_prob": 0.0}
@@ -40,7 +42,10 @@ ROWS = {
     "ibot": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}, "batch_norm_head": True},
     "dinov2": MULTI_CROP | HEAD | {"encoder": VIT | {"registers": 1}},
     "data2vec": {"encoder": VIT, "top_blocks": 2},
-    "mae": {"encoder": VIT | {"positions": "sincos"}, "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2},
+    "mae": {
+        "encoder": VIT | {"depth": 1, "positions": "sincos"},
+        "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2,
+    },
     "ijepa": {
         "encoder": VIT | {"positions": "sincos", "class_token": False, "pool": "mean", "drop_path": 0.2},
         "predictor_width": 8, "predictor_depth": 1, "predictor_heads": 2, "min_keep": 2,

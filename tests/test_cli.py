@@ -97,7 +97,7 @@ def test_embed_writes_features_and_labels(finished, tmp_path):
         assert file["labels"].shape == (20,) and np.ptp(file["features"], axis=0).max() > 0
 
 
-DRAWN = ("colorization", "dino", "ibot", "ijepa")  # between them every kind of panel
+DRAWN = ("colorization", "ibot")  # between them every kind of panel: crops, masks, targets
 PICTURES = [pytest.param(name, marks=[] if name in DRAWN else pytest.mark.slow) for name in sorted(methods.REGISTRY)]
 
 
@@ -149,6 +149,7 @@ def test_a_teacher_is_only_evaluated_where_there_is_one(finished, capsys):
     assert "mae has no teacher" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_and_names_its_examples(tmp_path, capsys):
     recipe = write_recipe(tmp_path, "mae", 8)
     arguments = ["pretrain", "--config", recipe, "--workdir", str(tmp_path / "w"), "--no-progress"]
@@ -160,6 +161,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_its_examples(tmp_path, capsys
     assert main([*arguments, *overflow, "--config.run.on_nonfinite=skip"]) == 0
 
 
+@pytest.mark.slow
 def test_no_step_runs_on_the_time_of_the_evaluation(tmp_path, monkeypatch):
     """Steps still queued when the clock is paused would be logged at many times their rate."""
     finished = []

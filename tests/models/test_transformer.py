@@ -34,6 +34,7 @@ def unrolled():
     return params, jax.jit(lambda p, k: _value_and_grad(MODEL.clone(drop_path=0.5), p, X, k))(params, _keys(8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("remat", "scan"), [pytest.param("full", False, marks=pytest.mark.slow), ("dots", True)])
 def test_remat_and_scan_change_nothing(unrolled, remat, scan):
     params, (expected, expected_grad) = unrolled
@@ -80,7 +81,8 @@ def test_scan_starts_every_layer_differently():
     assert not np.allclose(kernel[0], kernel[1])
 
 
-@pytest.mark.parametrize("devices", [pytest.param(2, marks=pytest.mark.slow), 8])
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [2, 8])
 def test_drop_path_does_not_depend_on_the_devices(unrolled, devices):
     params, whole = unrolled
 

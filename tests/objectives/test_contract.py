@@ -49,6 +49,7 @@ def test_same_loss_and_gradient_on_any_devices(row, devices):
         close(grad, grads[argument])
 
 
+@pytest.mark.slow
 @every_objective
 def test_same_loss_without_jit(row):
     arrays = arrays_of(row)

@@ -10,7 +10,7 @@ from checkpoint_states import META, abstract, assert_same, files, flip, make_mes
 from jssl.train.checkpoint import Checkpointer
 
 
-@pytest.mark.parametrize("place", [0.05, 0.3, 0.5, 0.7, 0.95])
+@pytest.mark.parametrize("place", [0.05, 0.5, *(pytest.param(p, marks=pytest.mark.slow) for p in (0.3, 0.7, 0.95))])
 def test_flipped_bit_in_the_arrays_falls_back(tmp_path, caplog, capfd, place):
     wide = 2048  # the kernel fills most of the data file
     states = {step: make_state(step, width=wide) for step in (1, 2)}
@@ -35,6 +35,7 @@ def test_flipped_bit_in_the_arrays_falls_back(tmp_path, caplog, capfd, place):
     assert_same(restored, states[2])
 
 
+@pytest.mark.slow
 def test_whatever_happens_to_any_file_no_wrong_value_is_restored(tmp_path):
     def small(step):
         return put({"x": jax.random.normal(jax.random.key(step), (16, 8)), "step": jnp.int32(step)}, make_mesh())

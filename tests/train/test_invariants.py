@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from harness import BATCH_SHAPE, SIZE, Tiny, arrays, make_step
-from rows import CORE, ROWS
+from rows import CORE, FAST, ROWS
 
 from jssl import methods
 from jssl.train.checkpoint import Checkpointer
@@ -18,7 +18,7 @@ from jssl.train.state import make_views
 
 def marks(name):
     """Grouped, so that with several workers (--dist loadgroup) each method is compiled by one of them only."""
-    return [pytest.mark.xdist_group(name), *([] if name in CORE else [pytest.mark.slow])]
+    return [pytest.mark.xdist_group(name), *([] if name in FAST else [pytest.mark.slow])]
 
 
 METHODS = [pytest.param(name, marks=marks(name)) for name in sorted(methods.REGISTRY)]
@@ -145,6 +145,7 @@ def test_accumulation_is_exact_or_refused(name):
         np.testing.assert_allclose(arrays(parts.state)[path], value, atol=2e-5, err_msg=path)
 
 
+@pytest.mark.slow
 def test_queue_takes_every_key_once_per_accumulated_update():
     """MoCo with a ViT has no batch norm, so accumulation is exact: the queue moves once, by the whole batch."""
     whole, parts = Tiny("moco", encoder="dino"), Tiny("moco", encoder="dino", accumulate=4)

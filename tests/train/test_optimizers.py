@@ -278,12 +278,14 @@ def plain_run(name):
     return list(trajectory(full_options(name), START, GRADIENTS))[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["adamw", "lars", "lamb", "muon"])  # sgd and lars_simclr share their parts
 def test_a_stack_of_layers_trains_as_the_layers_do(name):
     stacked, _ = list(trajectory(full_options(name), stack(START), [stack(g) for g in GRADIENTS]))[-1]
     assert_trees_close(stacked, stack(plain_run(name)[0]), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["adamw", "lars", "lamb", "muon"])
 def test_shards_give_the_same_updates(name):
     """fsdp=8: norms are those of whole parameters, and every leaf of the state is an array that has a place."""

@@ -209,6 +209,7 @@ def test_fixed_context_loses_random_patches():
         assert abs(difference.mean()) < 4 * difference.std() / math.sqrt(len(difference))
 
 
+@pytest.mark.slow
 def test_fixed_ignores_the_batch():
     apply = jax.jit(functools.partial(views.multi_block, grid=12, context_size=70))
     keys = jax.random.split(jax.random.key(0), 3)

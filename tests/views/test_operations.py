@@ -34,6 +34,7 @@ def test_probability(name, prob):
     assert abs(changed.mean() - prob) < 4 * math.sqrt(prob * (1 - prob) / 4000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RANDOM)
 def test_key_decides_and_jit_agrees(name):
     apply, image = RANDOM[name], jnp.asarray(SMALL)
