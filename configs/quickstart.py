@@ -18,8 +18,8 @@ def get_config():
     config.eval_image_size = 32
     config.augmentation = {"strength": 1.0, "blur": False, "crop_scale": (0.3, 1.0)}
     config.dtype = "float32"
-    config.data.batch_size = 128
-    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.05, "warmup_steps": 40})
-    config.steps = 350
-    config.run.eval_every = 175
+    config.data.batch_size = 64
+    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.05, "warmup_steps": 30})
+    config.steps = 500
+    config.run.eval_every = 250
     return config

@@ -81,6 +81,8 @@ def test_wrong_files_are_named(tmp_path):
         ("method.name=simclrr", "did you mean 'simclr'"),
         ("method.temprature=0.1", "did you mean 'temperature'"),
         ("encoder.name=vgg", "no encoder 'vgg'"),
+        ("encoder.widht=8", "simclr: ResNet has no option 'widht'"),
+        ("augmentation.strenght=1.0", "simclr: Augmentation has no option 'strenght'"),
         ("data.batch_size=30", "not divisible by 8 devices"),
         ("image_size=64", "smaller than image_size=64"),
         ("optimizer.name=adamq", "did you mean 'adamw'"),

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -53,7 +54,14 @@ def build(name: str, **options) -> Method:
     for option in options:
         if option not in known:
             raise ValueError(f"{name} has no option {option!r}{_nearest(option, known)}")
-    return entry.build(**options)
+    try:
+        return entry.build(**options)
+    except TypeError as error:
+        # Options one level down, of encoder={...} or augmentation={...}, are the arguments of what they build.
+        unknown = re.match(r"(\w+)\S*\(\) got an unexpected keyword argument ('\w+')", str(error))
+        if not unknown:
+            raise
+        raise ValueError(f"{name}: {unknown[1]} has no option {unknown[2]}") from error
 
 
 def _nearest(word, known) -> str:
