@@ -1,7 +1,6 @@
 """What a data set looks like to the rest of the library, and the ways to open one."""
 
 import abc
-import difflib
 import functools
 import hashlib
 import importlib
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from jssl.data.decode import decode_image, parallel_map, resize_image
+from jssl.hints import nearest
 
 __all__ = ["ArraySource", "EncodedSource", "Source", "open_source"]
 
@@ -217,9 +217,7 @@ def parse_spec(spec: str) -> tuple[str, str, dict]:
     """
     kind, _, rest = spec.partition(":")
     if kind not in _KINDS:
-        near = difflib.get_close_matches(kind, _KINDS, 1)
-        hint = f'did you mean "{near[0]}:"?' if near else f"use one of {', '.join(_KINDS)}"
-        raise ValueError(f'data "{spec}" has no kind that is known; {hint}')
+        raise ValueError(f'data "{spec}" has no kind that is known{nearest(kind, _KINDS)}')
     path, pairs = rest, ""
     if kind == "synthetic":
         path, pairs = "", rest.lstrip("?").replace("&", ",")
@@ -270,9 +268,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     known = opener.OPTIONS
     unknown = next((key for key in options if key not in known), None)
     if unknown is not None:
-        near = difflib.get_close_matches(unknown, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}"
-        raise ValueError(f'data "{spec}" has no option "{unknown}"; {hint}')
+        raise ValueError(f'data "{spec}" has no option "{unknown}"{nearest(unknown, known)}')
     for key, value in options.items():
         if not isinstance(value, known[key]):
             raise ValueError(f'option {key}={value} of data "{spec}" is not {" or ".join(_names(known[key]))}')

@@ -1,11 +1,11 @@
 """The registry: a method by name, with the paper and what it carries, so that tests and ``jssl methods`` can list them."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from jssl.hints import nearest
 from jssl.methods.method import Method
 
 
@@ -48,12 +48,12 @@ def build(name: str, **options) -> Method:
     ValueError: simclr has no option 'temprature'; did you mean 'temperature'?
     """
     if name not in REGISTRY:
-        raise ValueError(f"no method {name!r}{_nearest(name, REGISTRY)}")
+        raise ValueError(f"no method {name!r}{nearest(name, REGISTRY)}")
     entry = REGISTRY[name]
     known = inspect.signature(entry.build).parameters
     for option in options:
         if option not in known:
-            raise ValueError(f"{name} has no option {option!r}{_nearest(option, known)}")
+            raise ValueError(f"{name} has no option {option!r}{nearest(option, known)}")
     try:
         return entry.build(**options)
     except TypeError as error:
@@ -62,8 +62,3 @@ def build(name: str, **options) -> Method:
         if not unknown:
             raise
         raise ValueError(f"{name}: {unknown[1]} has no option {unknown[2]}") from error
-
-
-def _nearest(word, known) -> str:
-    found = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {found[0]!r}?" if found else f"; there are {', '.join(known)}"

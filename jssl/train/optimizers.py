@@ -6,7 +6,6 @@ sharded, donated and checkpointed; it runs on global arrays, so that norms (clip
 parameters.
 """
 
-import difflib
 import inspect
 import math
 import re
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 import optax
 from optax.contrib import MuonDimensionNumbers, scale_by_muon
 
+from jssl.hints import nearest
 from jssl.train.groups import (
     freeze,
     is_bias_or_norm,
@@ -192,11 +192,11 @@ def make_optimizer(
     2024, with the update scale of Liu et al. 2025, arXiv:2502.16982.
     """
     if name not in OPTIMIZERS:
-        raise ValueError(f"no optimizer {name!r}{_nearest(name, OPTIMIZERS)}")
+        raise ValueError(f"no optimizer {name!r}{nearest(name, OPTIMIZERS)}")
     known = [p.name for p in inspect.signature(OPTIMIZERS[name]).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in options:
         if option not in known:
-            raise ValueError(f"{name} has no option {option!r}{_nearest(option, known)}")
+            raise ValueError(f"{name} has no option {option!r}{nearest(option, known)}")
     if layer_decay is not None and num_layers is None:
         raise ValueError("layer_decay needs num_layers, the number of blocks of the encoder")
 
@@ -227,8 +227,3 @@ def _allow_promotion(tx: optax.GradientTransformation) -> optax.GradientTransfor
             return tx.update(updates, state, params)
 
     return optax.GradientTransformation(tx.init, update)
-
-
-def _nearest(word, known) -> str:
-    found = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {found[0]!r}?" if found else f"; there are {', '.join(known)}"

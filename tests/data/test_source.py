@@ -26,10 +26,10 @@ def test_specs(spec, parsed):
 @pytest.mark.parametrize(
     "spec, message",
     [
-        ("fodler:x", 'did you mean "folder:"'),
-        ("x", "use one of synthetic, tar, folder, idx, tfds"),
+        ("fodler:x", "did you mean 'folder'"),
+        ("x", "there are synthetic, tar, folder, idx, tfds"),
         ("folder:", "names nothing to open; write folder:<path>"),
-        ("folder:x?imagesize=3", 'no option "imagesize"; did you mean image_size'),
+        ("folder:x?imagesize=3", "no option \"imagesize\"; did you mean 'image_size'"),
         ("folder:x?image_size=big", "image_size=big .* is not int"),
         ("synthetic:seed", 'option "seed" .* has no value; write seed=<value>'),
     ],
