@@ -1,10 +1,13 @@
-"""What the multi-crop methods share: one pass of the encoder per resolution and one of the head; a temperature that rises."""
+"""What the multi-crop methods share: one pass of the encoder per resolution and one of the head, a temperature that rises,
+and what to watch in their targets."""
 
 from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import entr
 
+from jssl import collectives
 from jssl.methods import networks
 
 
@@ -16,6 +19,22 @@ def crops_first(crops):
 def warmup(step, start: float, end: float, steps: int):
     """Rises linearly from ``start`` at step 0 to ``end`` at ``steps``, and stays."""
     return start + (end - start) * jnp.minimum(step / max(steps, 1), 1.0)
+
+
+def target_metrics(targets, axis_name) -> dict:
+    """(..., K) target distributions -> how undecided one is (nats; log K is uniform) and how many prototypes are in use.
+
+    Entropy near log K, or a perplexity near 1, is what collapse looks like.
+
+    >>> for targets in (jnp.eye(4), jnp.full((4, 4), 0.25), jnp.eye(4)[jnp.zeros(4, int)]):
+    ...     print([round(float(value), 2) for value in target_metrics(targets, None).values()])
+    [0.0, 4.0]
+    [1.39, 4.0]
+    [0.0, 1.0]
+    """
+    usage = collectives.mean(targets.mean(tuple(range(targets.ndim - 1))), axis_name)
+    entropy = jnp.sum(entr(targets), -1).mean()
+    return {"target_entropy": entropy, "prototype_perplexity": jnp.exp(jnp.sum(entr(usage)))}
 
 
 def forward_crops(

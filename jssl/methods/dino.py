@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from jssl import collectives, objectives, views
+from jssl import objectives, views
 from jssl.methods import networks
-from jssl.methods.crops import crops_first, forward_crops, warmup
+from jssl.methods.crops import crops_first, forward_crops, target_metrics, warmup
 from jssl.methods.method import Aux, Method
 from jssl.methods.registry import register
 
@@ -103,13 +103,8 @@ def build(
             "teacher_batch_stats": teacher_stats,
             "center": objectives.update_center(extra["center"], target, momentum=center_momentum, axis_name=axis_name),
         }
-        probability = jax.nn.softmax((target.astype(jnp.float32) - extra["center"][None, None]) / teacher_t)
-        usage = collectives.mean(probability.mean((0, 1)), axis_name)
-        metrics = {
-            "teacher_entropy": -jnp.mean(jnp.sum(probability * jnp.log(probability + 1e-12), -1)),
-            "prototype_perplexity": jnp.exp(-jnp.sum(usage * jnp.log(usage + 1e-12))),
-        }
-        return value, Aux(updates, metrics, features[0])
+        probability = objectives.softmax_center(target, extra["center"], temperature=teacher_t)
+        return value, Aux(updates, target_metrics(probability, axis_name), features[0])
 
     return Method(
         "dino", make_views, init, loss,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jssl import collectives, objectives, views
 from jssl.methods import networks
-from jssl.methods.crops import crops_first, warmup
+from jssl.methods.crops import crops_first, target_metrics, warmup
 from jssl.methods.method import Aux, Method
 
 
@@ -119,7 +119,7 @@ def masked_distillation(
             axis_name=axis_name,
         )  # fmt: skip
         value = class_loss + patch_loss
-        metrics = {"class_loss": class_loss, "patch_loss": patch_loss}
+        metrics = {"class_loss": class_loss, "patch_loss": patch_loss, **target_metrics(class_target, axis_name)}
         if koleo_weight:
             spread = [objectives.koleo_loss(crop, axis_name=axis_name) for crop in jnp.split(pooled, 2)]
             value = value + koleo_weight * (spread[0] + spread[1])

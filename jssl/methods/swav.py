@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jssl import collectives, objectives, views
 from jssl.methods import networks
-from jssl.methods.crops import forward_crops
+from jssl.methods.crops import forward_crops, target_metrics
 from jssl.methods.method import Aux, Method
 from jssl.methods.registry import register
 from jssl.models import heads
@@ -92,9 +92,7 @@ def build(
             "embeddings": jnp.stack([collectives.replicate(crop, axis_name) for crop in embeddings]),
             "queueing": jnp.asarray(step >= queue_start),
         }
-        usage = collectives.mean(codes.mean((0, 1)), axis_name)
-        metrics = {"prototype_perplexity": jnp.exp(-jnp.sum(usage * jnp.log(usage + 1e-12)))}
-        return value, Aux(updates, metrics, features[0])
+        return value, Aux(updates, target_metrics(codes, axis_name), features[0])
 
     def update_extra(extra, updates):
         batch_stats = networks.mean_over_micro_batches(updates["batch_stats"])
