@@ -6,6 +6,10 @@ Measured on the test set with all 50,000 training images: k-NN (k=20) 52.7 %, li
 28.6 % and 34.8 %. RankMe 44 of 128. 2,000 steps of 128 took 20.8 minutes on two cores shared with other work (250
 images/s). The recipe before it, 1,400 steps with two local crops of 12 pixels, reached 48.1 % (5,000 test images). Without
 batch norm in the head the teacher's outputs stay near uniform for the first 400 steps.
+
+Weak on the synthetic shapes: 39.8 % after 585 steps, where the untrained encoder has 33.1 %. Single runs there, online k-NN:
+batches of 64 at this learning rate 26.8 % after 300 steps; at 1.5e-3 with 1,024 prototypes 37.3 %, and 45.3 % after 800. A
+teacher temperature of 0.02 leaves 12 of 1,024 prototypes in use (38.2 % after 300 steps, learning rate 1e-3).
 """
 
 from jssl.recipes import small_resnet_cifar10
