@@ -3,8 +3,8 @@
 jssl pretrain --config configs/quickstart.py --workdir runs/quickstart
 
 Measured: k-NN (k=20, 10,000 training images, 2,000 test images) 91.1 % with Python 3.11 and jax 0.10, 90.4 % with 3.12 and
-jax 0.12; the same encoder at random 33.0 %, raw pixels 30.8 %. 500 steps took 1.6 and 1.4 minutes on two cores, compilation
-included (450 and 580 images/s). 350 steps of 128, more images in all, reached 86.4 and 89.8 %.
+jax 0.12; the same encoder at random 33.0 %, raw pixels 30.8 %. 500 steps took 1.5 and 1.7 minutes on two cores, compilation
+included (450 and 530 images/s). 350 steps of 128, more images in all, reached 86.4 and 89.8 %.
 """
 
 from jssl.config import default_config

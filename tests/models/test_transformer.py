@@ -35,7 +35,7 @@ def unrolled():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("remat", "scan"), [pytest.param("full", False, marks=pytest.mark.slow), ("dots", True)])
+@pytest.mark.parametrize(("remat", "scan"), [("full", False), ("dots", True)])
 def test_remat_and_scan_change_nothing(unrolled, remat, scan):
     params, (expected, expected_grad) = unrolled
 
