@@ -3,7 +3,7 @@
 jssl pretrain --config configs/ijepa_vit_tiny_cifar10.py --workdir runs/ijepa --config.data.source='tar:cifar10/*.tar.gz'
 
 Hyperparameters: AdamW, learning rate 1e-3 at batch 2,048 scaled to 1,024 after 15 epochs of warm-up, weight decay 0.04
-to 0.4, teacher momentum 0.996 to 1, four targets of 0.15 to 0.2 of the image, context 0.85 to 1: the I-JEPA paper,
+to 0.4, teacher momentum 0.996 to 1 (linearly), four targets of 0.15 to 0.2 of the image, context 0.85 to 1: the I-JEPA paper,
 appendix A (arXiv:2301.08243), with a predictor in proportion to ViT-Ti, and flips. Not yet measured here.
 """
 
@@ -19,5 +19,6 @@ def get_config():
         "name": "adamw", "learning_rate": 5e-4, "weight_decay": 0.04, "weight_decay_end": 0.4, "warmup_steps": 15 * epoch,
         "learning_rate_end": 1e-6,
     })  # fmt: skip
+    config.teacher.schedule = "linear"
     config.encoder.update({"class_token": False, "pool": "mean"})
     return config

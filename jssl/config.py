@@ -49,7 +49,7 @@ def default_config() -> ConfigDict:
             "freeze_steps": 0,
             "constant_rate": "",  # regex of parameter paths that keep the peak learning rate all along (SimSiam)
         },
-        "teacher": {"momentum": 0.996, "momentum_end": 1.0},  # cosine over the run
+        "teacher": {"momentum": 0.996, "momentum_end": 1.0, "schedule": "cosine"},  # or linear, over the run
         "steps": 1000,
         "accumulate": 1,
         "fsdp": 1,  # devices that share one copy of the state

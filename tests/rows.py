@@ -39,9 +39,9 @@ ROWS = {
         "encoder": RESNET, "projector": (16, 8), "prototypes": 32, "queue_size": 32, "queue_start": 2,
     },
     "dino": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}},
-    "ibot": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}, "batch_norm_head": True},
+    "ibot": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}, "batch_norm_head": True, "norm_last_layer": False},
     "dinov2": MULTI_CROP | HEAD | {"encoder": VIT | {"registers": 1}},
-    "data2vec": {"encoder": VIT, "top_blocks": 2},
+    "data2vec": {"encoder": VIT, "top_blocks": 2, "min_block": 2},
     "mae": {
         "encoder": VIT | {"depth": 1, "positions": "sincos"},
         "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2,

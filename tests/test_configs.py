@@ -86,6 +86,7 @@ def test_wrong_files_are_named(tmp_path):
         ("data.batch_size=30", "not divisible by 8 devices"),
         ("image_size=64", "smaller than image_size=64"),
         ("optimizer.name=adamq", "did you mean 'adamw'"),
+        ("teacher.schedule=linaer", "no teacher.schedule 'linaer': use cosine or linear"),
         ("fsdp=3", "does not divide the 8 devices"),
     ],
 )
@@ -94,6 +95,15 @@ def test_wrong_values_are_one_line(override, message):
     with pytest.raises(ValueError, match=message) as error:
         setup.build(config, (32, 32, 3))
     assert "\n" not in str(error.value)
+
+
+def test_teacher_momentum_comes_from_the_config():
+    config = load_config(str(RECIPES[0].with_name("quickstart.py")), [])
+    config.steps = 8
+    config.teacher.update({"momentum": 0.6, "momentum_end": 1.0})
+    assert float(setup.make_momentum(config)(2)) == pytest.approx(1 - 0.4 * 0.853553)  # (1 + cos(pi / 4)) / 2
+    config.teacher.schedule = "linear"
+    assert float(setup.make_momentum(config)(2)) == pytest.approx(0.7)
 
 
 def test_constant_rate_and_clipping_come_from_the_config():

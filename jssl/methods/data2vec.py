@@ -17,13 +17,13 @@ from jssl.models.transformer import Block
     golden="data2vec",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, mask_ratio: float = 0.6, top_blocks: int = 6,
-    beta: float = 2.0,
+    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, mask_ratio: float = 0.6, min_block: int = 16,
+    top_blocks: int = 6, beta: float = 2.0,
 ) -> Method:  # fmt: skip
     """Builds data2vec for images.
 
-    Targets are the outputs of the blocks, as for BEiT-style image models; the speech model takes those of the
-    feed-forward layers before the residual sum.
+    Targets are the outputs of the blocks, as in the authors' code for images, which normalises each and, unlike the
+    paper's formula, their average too; the speech model takes those of the feed-forward layers before the residual sum.
 
     Args:
       encoder: options of ``networks.make_vit``; its layers are unrolled (``scan=False``).
@@ -31,6 +31,7 @@ def build(
       dtype: compute dtype.
       augmentation: changes to ``views.mae``.
       mask_ratio: share of the patches that block masks hide from the student.
+      min_block: fewest patches that one block hides; 16 is the authors' for a grid of 14.
       top_blocks: K, how many of the teacher's last blocks are averaged.
       beta: where the smooth L1 loss turns from the square to the absolute value.
     """
@@ -42,12 +43,17 @@ def build(
             f"data2vec reads the last {top_blocks} of {vit.depth} blocks; use scan=False and at most as many"
         )
     grid = image_size // vit.patch_size
+    num_masked = int(mask_ratio * grid**2)
+    if min_block > num_masked:
+        raise ValueError(
+            f"min_block={min_block}, but {num_masked} of {grid**2} patches are masked; lower method.min_block"
+        )
     extra_tokens = int(vit.class_token) + vit.registers
     regression = {"regression": networks.make_linear(vit.width, dtype=dtype)}
 
     def make_views(key, example):
         image_key, mask_key = jax.random.split(key)
-        mask = views.block_mask(mask_key, grid, num_masked=int(mask_ratio * grid**2))
+        mask = views.block_mask(mask_key, grid, num_masked=num_masked, min_block=min_block)
         return {"image": augment(image_key, example["image"]), "mask": mask}
 
     def init(key, batch):
@@ -68,7 +74,7 @@ def build(
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         del extra, step
         pooled, layers = block_outputs(teacher["encoder"], batch["image"])
-        target = objectives.data2vec_targets(layers, normalize_layers="layer")
+        target = objectives.data2vec_targets(layers, normalize_layers="layer", normalize_targets="layer")
         _, tokens = vit.apply({"params": params["encoder"]}, batch["image"], masked=batch["mask"], keys=keys)
         prediction = networks.forward(regression, params, {}, tokens)[0]["regression"]
         value = objectives.data2vec_loss(prediction, target, batch["mask"], beta=beta, axis_name=axis_name)

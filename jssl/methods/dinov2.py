@@ -1,4 +1,4 @@
-"""DINOv2: iBOT with a head each for class token and patches, balanced targets, and class tokens spread apart."""
+"""DINOv2: iBOT with balanced targets, a head of their own for the patches, and class tokens spread apart."""
 
 import jax.numpy as jnp
 
@@ -17,9 +17,9 @@ from jssl.methods.registry import register
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, local_size: int = 96, num_local: int = 8,
     global_scale: tuple[float, float] = (0.32, 1.0), local_scale: tuple[float, float] = (0.05, 0.32),
-    hidden: int = 2048, bottleneck: int = 384, prototypes: int = 131072, batch_norm_head: bool = False,
-    mask_ratio: tuple[float, float] = (0.1, 0.5),
-    mask_probability: float = 0.5, student_temperature: float = 0.1, teacher_temperature: float = 0.07,
+    hidden: int = 2048, bottleneck: int = 384, prototypes: int = 131072, shared_head: bool = False,
+    batch_norm_head: bool = False, mask_ratio: tuple[float, float] = (0.1, 0.5), mask_probability: float = 0.5,
+    student_temperature: float = 0.1, teacher_temperature: float = 0.07,
     warmup_teacher_temperature: float = 0.04, teacher_temperature_warmup_steps: int = 0, centering: str = "sinkhorn",
     center_momentum: float = 0.9, koleo_weight: float = 0.1,
 ) -> Method:  # fmt: skip
@@ -37,6 +37,7 @@ def build(
       hidden: width of the heads.
       bottleneck: width of the normalised layer before the prototypes.
       prototypes: outputs of each head.
+      shared_head: class token and patches go through one head, as in iBOT and in the authors' ImageNet-1k setting.
       batch_norm_head: normalise the heads' hidden layers over this batch, as for DINO: for short runs. The rows of
         masked patches that a crop leaves unused count, too.
       mask_ratio: range of the share of patches that block masks hide from the student.
@@ -53,7 +54,7 @@ def build(
         name: networks.make_dino_head(
             hidden=hidden, bottleneck=bottleneck, out_dim=prototypes, batch_norm=batch_norm_head, dtype=dtype
         )
-        for name in ("head", "patch_head")
+        for name in (("head",) if shared_head else ("head", "patch_head"))
     }
     return masked_distillation(
         "dinov2", encoder=encoder, heads=heads, prototypes=prototypes, image_size=image_size, dtype=dtype,

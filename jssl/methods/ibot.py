@@ -17,9 +17,9 @@ from jssl.methods.registry import register
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, local_size: int = 96, num_local: int = 10,
     global_scale: tuple[float, float] = (0.32, 1.0), local_scale: tuple[float, float] = (0.05, 0.32),
-    hidden: int = 2048, bottleneck: int = 256, prototypes: int = 8192, batch_norm_head: bool = False,
-    mask_ratio: tuple[float, float] = (0.1, 0.5),
-    mask_probability: float = 0.5, student_temperature: float = 0.1, teacher_temperature: float = 0.07,
+    hidden: int = 2048, bottleneck: int = 256, prototypes: int = 8192, norm_last_layer: bool = True,
+    batch_norm_head: bool = False, mask_ratio: tuple[float, float] = (0.1, 0.5), mask_probability: float = 0.5,
+    student_temperature: float = 0.1, teacher_temperature: float = 0.07,
     warmup_teacher_temperature: float = 0.04, teacher_temperature_warmup_steps: int = 0, center_momentum: float = 0.9,
 ) -> Method:  # fmt: skip
     """Builds iBOT.
@@ -39,6 +39,7 @@ def build(
       hidden: width of the head.
       bottleneck: width of the normalised layer before the prototypes.
       prototypes: outputs of the head.
+      norm_last_layer: keep the prototypes' gains at one; the authors learn them for ViT-S.
       batch_norm_head: normalise the head's hidden layers over this batch, as for DINO: for short runs. The rows of
         masked patches that a crop leaves unused count, too.
       mask_ratio: range of the share of patches that block masks hide from the student.
@@ -50,7 +51,12 @@ def build(
       center_momentum: EMA momentum of the two centres.
     """
     head = networks.make_dino_head(
-        hidden=hidden, bottleneck=bottleneck, out_dim=prototypes, batch_norm=batch_norm_head, dtype=dtype
+        hidden=hidden,
+        bottleneck=bottleneck,
+        out_dim=prototypes,
+        norm_last_layer=norm_last_layer,
+        batch_norm=batch_norm_head,
+        dtype=dtype,
     )
     return masked_distillation(
         "ibot", encoder=encoder, heads={"head": head}, prototypes=prototypes, image_size=image_size, dtype=dtype,

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jssl.models import heads, resnet, vit
+from jssl.models.flat_dot import flat_dot
 
 
 class Network(NamedTuple):
@@ -51,7 +52,7 @@ def make_mlp(*features: int, dtype=jnp.float32, **options) -> Network:
 
 def make_linear(features: int, *, dtype=jnp.float32) -> Network:
     """One Dense layer: a classifier or a linear projection."""
-    return Network(nn.Dense(features, dtype=dtype), lambda m, x, train, keys: m(x))
+    return Network(nn.Dense(features, dot_general=flat_dot, dtype=dtype), lambda m, x, train, keys: m(x))
 
 
 def make_dino_head(**options) -> Network:

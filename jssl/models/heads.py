@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jssl.models.activations import gelu
+from jssl.models.flat_dot import flat_dot
 from jssl.models.norms import batch_norm
 
 
@@ -51,7 +52,7 @@ class MLP(nn.Module):
             last = i == len(self.features)
             norm = self.final_batch_norm if last else self.batch_norm
             x = nn.Dense(
-                features, use_bias=not norm, kernel_init=self.kernel_init, dtype=self.dtype,
+                features, use_bias=not norm, kernel_init=self.kernel_init, dot_general=flat_dot, dtype=self.dtype,
                 param_dtype=self.param_dtype, name=f"dense{i}",
             )(x)  # fmt: skip
             if norm:
@@ -140,7 +141,7 @@ class Prototypes(nn.Module):
         init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
         kernel = self.param("kernel", init, (x.shape[-1], self.out_dim), self.param_dtype)
         directions = _normalize(kernel, 0).astype(self.dtype)
-        logits = jnp.matmul(x.astype(self.dtype), directions, preferred_element_type=jnp.float32)
+        logits = flat_dot(x.astype(self.dtype), directions, preferred_element_type=jnp.float32)
         if self.gain:
             gain = self.param("gain", nn.initializers.ones, (self.out_dim,), self.param_dtype)
             logits = logits * gain.astype(jnp.float32).reshape((1,) * (logits.ndim - 1) + (-1,))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jssl.models.activations import gelu
+from jssl.models.flat_dot import flat_dot
 from jssl.models.norms import layer_norm
 
 REMAT = {"none": None, "full": None, "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable}
@@ -20,6 +21,7 @@ class Block(nn.Module):
     mlp_ratio: float
     depth: int
     drop_path: float
+    drop_path_uniform: bool
     layer_scale: float | None
     attention: Literal["xla", "cudnn"] | None
     dtype: Any
@@ -58,13 +60,14 @@ class Block(nn.Module):
         return dense(features, name, self.dtype, self.param_dtype)
 
     def _branch(self, y, name, branch, layer, keys):
-        """LayerScale and drop path: each example skips the branch with a probability that grows with depth."""
+        """LayerScale and drop path: each example skips the branch with a probability."""
         if self.layer_scale is not None:
             scale = self.param(name, nn.initializers.constant(self.layer_scale), (y.shape[-1],), self.param_dtype)
             y = y * scale.astype(self.dtype)[None, None, :]
         if keys is None or not self.drop_path:
             return y
-        keep = 1.0 - self.drop_path * layer.astype(jnp.float32) / max(self.depth - 1, 1)
+        growth = 1.0 if self.drop_path_uniform else layer.astype(jnp.float32) / max(self.depth - 1, 1)
+        keep = 1.0 - self.drop_path * growth
         draw = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, branch), keep))(keys)
         return y * jnp.where(draw, 1.0 / keep, 0.0).astype(self.dtype)[:, None, None]
 
@@ -80,6 +83,7 @@ class Transformer(nn.Module):
       heads: attention heads; they divide the width.
       mlp_ratio: hidden width of the MLP over the width.
       drop_path: skip probability of the last block; it grows linearly from 0 at the first (arXiv:1603.09382).
+      drop_path_uniform: every block has it instead, as in DINOv2.
       layer_scale: initial value of a learned scale on each branch; None for none (arXiv:2103.17239).
       remat: ``"none"``, ``"full"`` (recompute each block in the backward pass) or ``"dots"`` (all but matrix products).
       scan: compile one block and scan over it; the program is smaller by a factor of ``depth``.
@@ -92,6 +96,7 @@ class Transformer(nn.Module):
     heads: int
     mlp_ratio: float = 4.0
     drop_path: float = 0.0
+    drop_path_uniform: bool = False
     layer_scale: float | None = None
     remat: str = "none"
     scan: bool = False
@@ -123,8 +128,8 @@ class Transformer(nn.Module):
             block = nn.remat(Block, policy=REMAT[self.remat], prevent_cse=not self.scan)
         options = {
             "heads": self.heads, "mlp_ratio": self.mlp_ratio, "depth": self.depth, "drop_path": self.drop_path,
-            "layer_scale": self.layer_scale, "attention": self.attention, "dtype": self.dtype,
-            "param_dtype": self.param_dtype,
+            "drop_path_uniform": self.drop_path_uniform, "layer_scale": self.layer_scale, "attention": self.attention,
+            "dtype": self.dtype, "param_dtype": self.param_dtype,
         }  # fmt: skip
         layers = jnp.arange(self.depth, dtype=jnp.int32)
         if not self.scan:
@@ -139,7 +144,8 @@ class Transformer(nn.Module):
 
 
 def dense(features: int, name: str, dtype, param_dtype) -> nn.Dense:
-    """A Xavier-uniform Dense; call it inside a compact method."""
+    """A Xavier-uniform Dense for tokens; call it inside a compact method."""
     return nn.Dense(
-        features, kernel_init=nn.initializers.xavier_uniform(), dtype=dtype, param_dtype=param_dtype, name=name
-    )
+        features, kernel_init=nn.initializers.xavier_uniform(), dot_general=flat_dot, dtype=dtype,
+        param_dtype=param_dtype, name=name,
+    )  # fmt: skip

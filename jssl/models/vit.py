@@ -40,7 +40,7 @@ class ViT(nn.Module):
       image_size: side of the images that the position table is made for; other sizes resample it bicubically.
       pool: ``"token"`` (the class token), ``"mean"`` (of the patch tokens) or ``"none"``.
       mask_token: learn a token that takes the place of the patches named by ``masked`` (BEiT, iBOT, data2vec).
-      drop_path, layer_scale, remat, scan, attention: see ``Transformer``.
+      drop_path, drop_path_uniform, layer_scale, remat, scan, attention: see ``Transformer``.
       dtype: compute dtype; norms, softmax and pooling are float32 always.
       param_dtype: parameter dtype.
 
@@ -64,6 +64,7 @@ class ViT(nn.Module):
     pool: str = "token"
     mask_token: bool = False
     drop_path: float = 0.0
+    drop_path_uniform: bool = False
     layer_scale: float | None = None
     remat: str = "none"
     scan: bool = False
@@ -119,6 +120,7 @@ class ViT(nn.Module):
 
         x = Transformer(
             depth=self.depth, heads=self.heads, mlp_ratio=self.mlp_ratio, drop_path=self.drop_path,
+            drop_path_uniform=self.drop_path_uniform,
             layer_scale=self.layer_scale, remat=self.remat, scan=self.scan, attention=self.attention, dtype=self.dtype,
             param_dtype=self.param_dtype, name="encoder",
         )(x, mask=mask, keys=keys)  # fmt: skip

@@ -24,6 +24,7 @@ class Run:
     mesh: Mesh
     method: methods.Method
     tx: Any
+    momentum: schedules.Schedule
     key: jax.Array
     batch_shape: dict
 
@@ -33,10 +34,8 @@ class Run:
 
     def make_step(self, specs):
         """The compiled step of this run."""
-        teacher = self.config.teacher
-        momentum = schedules.cosine(teacher.momentum, teacher.momentum_end, self.config.steps)
         return make_train_step(
-            self.method, self.tx, self.mesh, specs, momentum=momentum, accumulate=self.config.accumulate
+            self.method, self.tx, self.mesh, specs, momentum=self.momentum, accumulate=self.config.accumulate
         )
 
     def eval_view(self):
@@ -76,7 +75,8 @@ def build(config, image_shape: tuple[int, ...]) -> Run:
         "label": jax.ShapeDtypeStruct((2,), jnp.int32),
         "index": jax.ShapeDtypeStruct((2,), jnp.int32),
     }
-    return Run(config, mesh, method, make_optimizer(config), jax.random.key(config.seed), batch_shape)
+    key = jax.random.key(config.seed)
+    return Run(config, mesh, method, make_optimizer(config), make_momentum(config), key, batch_shape)
 
 
 def make_optimizer(config):
@@ -98,6 +98,14 @@ def make_optimizer(config):
     if o.freeze:
         tx = optimizers.freeze(tx, o.freeze, until_step=o.freeze_steps)
     return tx
+
+
+def make_momentum(config) -> schedules.Schedule:
+    """The EMA momentum of ``config.teacher`` over the whole run; methods without a teacher do not ask for it."""
+    teacher = config.teacher
+    if teacher.schedule not in ("cosine", "linear"):
+        raise ValueError(f"no teacher.schedule {teacher.schedule!r}: use cosine or linear")
+    return getattr(schedules, teacher.schedule)(teacher.momentum, teacher.momentum_end, config.steps)
 
 
 def open_data(config, split: str) -> data.Source:

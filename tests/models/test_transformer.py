@@ -110,6 +110,19 @@ def test_drop_path_keeps_the_expectation():
     assert abs(dropped.mean() - 0.5) < 0.05  # 4.5 deviations of 2000 draws
 
 
+def test_uniform_drop_path_drops_at_the_first_block_too():
+    """With one block whose MLP is silent, half of the examples keep what they were: grown from zero, none would."""
+    count, x = 1000, np.broadcast_to(X[:1], (1000, 5, 8))
+    model = Transformer(depth=2, heads=2, mlp_ratio=1.0, drop_path=0.5, drop_path_uniform=True)
+    params = _params(model)
+    silent = ({"block_0": {"fc2"}, "block_1": {"fc2", "proj"}}).items()
+    for block, layers in silent:
+        for layer in layers:
+            params[block][layer] = jax.tree.map(np.zeros_like, params[block][layer])
+    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))(x, _keys(count))
+    assert abs(np.mean(np.abs(y - x).max((1, 2)) < 1e-6) - 0.5) < 0.07  # 4.4 deviations
+
+
 def test_branches_and_layers_draw_apart():
     """With 2 layers x 2 branches and rates 0 and 0.5, each of the last layer's four outcomes turns up in a quarter."""
     model = Transformer(depth=2, heads=2, mlp_ratio=1.0, drop_path=0.5)
