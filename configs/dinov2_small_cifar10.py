@@ -2,22 +2,25 @@
 
 jssl pretrain --config configs/dinov2_small_cifar10.py --workdir runs/dinov2 --config.data.source='tar:cifar10/*.tar.gz'
 
-Not yet measured on CIFAR-10, and weak on the synthetic shapes: online k-NN 26.7 % after a minute (untrained about 24 %). Single
-runs of 300 steps of 64 with patches of 8, no local crops, batch norm in the head, 1,024 prototypes and Sinkhorn centering: 34.1 %
-at a teacher temperature of 0.02, 26.6 % at 0.01 with teacher momentum 0.9 (untrained not measured).
+Not yet measured on CIFAR-10. On the synthetic shapes 96.1 % k-NN (untrained 64.2 %) and 99.2 % linear (94.3 %) after
+257 steps, 2.8 minutes; RankMe 40. What counts is patch_norm. Single runs of
+150 steps there, one head, without KoLeo, online k-NN: 97.3 % with it (untrained 57.6 %), 28.1 % without (21.5 %). Without
+it, KoLeo helps: 42.2 % at a weight of 0.5, half of the patches masked; 29.7 % after 250 steps at 0.1.
 """
 
 from jssl.recipes import small_vit_cifar10
 
 
 def get_config():
-    config = small_vit_cifar10("dinov2", batch_size=128, steps=700)
+    config = small_vit_cifar10("dinov2", batch_size=64, steps=1500)
+    config.image_size, config.eval_image_size = 24, 32
+    config.encoder.patch_norm = True
     config.method.update({
-        "local_size": 16, "num_local": 2, "global_scale": (0.3, 1.0), "local_scale": (0.05, 0.3),
-        "hidden": 256, "bottleneck": 64, "prototypes": 512, "teacher_temperature": 0.06, "teacher_temperature_warmup_steps": 300,
+        "num_local": 0, "global_scale": (0.2, 1.0), "mask_ratio": (0.1, 0.3), "mask_probability": 0.25, "hidden": 256,
+        "bottleneck": 128, "prototypes": 1024, "batch_norm_head": True, "teacher_temperature": 0.01,
+        "warmup_teacher_temperature": 0.01,
     })  # fmt: skip
-    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 100})
-    config.encoder.update({"class_token": True, "pool": "token"})
+    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 150})
     config.augmentation = {"blur": False, "interpolation": "bilinear"}
-    config.teacher.update({"momentum": 0.99, "momentum_end": 1.0})
+    config.teacher.update({"momentum": 0.9, "momentum_end": 1.0})
     return config

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import entr
 
-from jssl import collectives
+from jssl import collectives, objectives
 from jssl.methods import networks
 
 
@@ -19,6 +19,38 @@ def crops_first(crops):
 def warmup(step, start: float, end: float, steps: int):
     """Rises linearly from ``start`` at step 0 to ``end`` at ``steps``, and stays."""
     return start + (end - start) * jnp.minimum(step / max(steps, 1), 1.0)
+
+
+def check_centering(centering: str) -> None:
+    """Raises a ValueError for a way to balance targets that ``targets`` does not know."""
+    if centering not in ("softmax", "sinkhorn"):
+        raise ValueError(f"no centering {centering!r}: use softmax or sinkhorn")
+
+
+def targets(logits, mask, center, *, centering: str, temperature, center_momentum: float, axis_name):
+    """The teacher's targets, kept from naming one prototype for all images.
+
+    Args:
+      logits: (N, K) of the teacher.
+      mask: (N,) bool, the rows that count.
+      center: (K,) running mean of the logits; not read by "sinkhorn".
+      centering: ``"softmax"`` of the centred logits, or ``"sinkhorn"``, three iterations that balance the batch.
+      temperature: of either.
+      center_momentum: EMA momentum of the centre.
+      axis_name: mapped axes that the batch is split over.
+
+    Returns:
+      ((N, K) float32 probabilities, the next centre: None with "sinkhorn").
+    """
+    logits = jax.lax.stop_gradient(logits)
+    if centering == "sinkhorn":
+        balance = {"epsilon": temperature, "num_iterations": 3, "axis_name": axis_name}
+        return objectives.sinkhorn(logits, mask=mask, **balance), None
+    total = collectives.sum(jnp.sum(jnp.where(mask[:, None], logits, 0.0), 0), axis_name)
+    count = collectives.sum(jnp.sum(mask.astype(jnp.float32)), axis_name)
+    mean = jnp.where(count > 0, total / jnp.maximum(count, 1.0), center)
+    new_center = objectives.update_center(center, mean, momentum=center_momentum)
+    return objectives.softmax_center(logits, center, temperature=temperature), new_center
 
 
 def target_metrics(targets, axis_name) -> dict:

@@ -18,7 +18,7 @@ from jssl.models.transformer import Block
 )
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, mask_ratio: float = 0.6, min_block: int = 16,
-    top_blocks: int = 6, beta: float = 2.0,
+    max_block: int | None = None, top_blocks: int = 6, beta: float = 2.0,
 ) -> Method:  # fmt: skip
     """Builds data2vec for images.
 
@@ -32,6 +32,7 @@ def build(
       augmentation: changes to ``views.mae``.
       mask_ratio: share of the patches that block masks hide from the student.
       min_block: fewest patches that one block hides; 16 is the authors' for a grid of 14.
+      max_block: most patches that one block hides; None, as in the authors' runs, for no limit.
       top_blocks: K, how many of the teacher's last blocks are averaged.
       beta: where the smooth L1 loss turns from the square to the absolute value.
     """
@@ -53,7 +54,7 @@ def build(
 
     def make_views(key, example):
         image_key, mask_key = jax.random.split(key)
-        mask = views.block_mask(mask_key, grid, num_masked=num_masked, min_block=min_block)
+        mask = views.block_mask(mask_key, grid, num_masked=num_masked, min_block=min_block, max_block=max_block)
         return {"image": augment(image_key, example["image"]), "mask": mask}
 
     def init(key, batch):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jssl import objectives, views
 from jssl.methods import networks
-from jssl.methods.crops import crops_first, forward_crops, target_metrics, warmup
+from jssl.methods.crops import check_centering, crops_first, forward_crops, target_metrics, targets, warmup
 from jssl.methods.method import Aux, Method
 from jssl.methods.registry import register
 
@@ -22,7 +22,7 @@ def build(
     hidden: int = 2048, bottleneck: int = 256, prototypes: int = 65536, norm_last_layer: bool = True,
     batch_norm_head: bool = False,
     student_temperature: float = 0.1, teacher_temperature: float = 0.04, warmup_teacher_temperature: float = 0.04,
-    teacher_temperature_warmup_steps: int = 0, center_momentum: float = 0.9,
+    teacher_temperature_warmup_steps: int = 0, centering: str = "softmax", center_momentum: float = 0.9,
 ) -> Method:  # fmt: skip
     """Builds DINO.
 
@@ -47,8 +47,11 @@ def build(
       teacher_temperature: of the teacher's, after the warmup.
       warmup_teacher_temperature: of the teacher's, at step 0.
       teacher_temperature_warmup_steps: steps over which it rises linearly.
+      centering: ``"softmax"`` with a running centre; or ``"sinkhorn"``, which balances each batch: alike in the paper's
+        ablation (section 5.1), and faster in short runs.
       center_momentum: EMA momentum of the centre.
     """
+    check_centering(centering)
     changes = dict(augmentation or {})
     globals_ = tuple(
         views.dino_global(image_size, which, crop_scale=tuple(global_scale), **changes) for which in (0, 1)
@@ -76,14 +79,13 @@ def build(
         return params, {
             "batch_stats": batch_stats,
             "teacher_batch_stats": jax.tree.map(lambda x: x + 0, batch_stats),
-            "center": jnp.zeros(prototypes, jnp.float32),
-        }
+        } | ({"center": jnp.zeros(prototypes)} if centering == "softmax" else {})
 
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
-        target, teacher_stats = networks.forward(
+        logits, teacher_stats = networks.forward(
             stack, teacher, extra["teacher_batch_stats"], crops_first(batch["global"]), axis_name=axis_name
         )
-        target = jax.lax.stop_gradient(target["head"].reshape(2, -1, prototypes))
+        logits = logits["head"]
         student, features, batch_stats = forward_crops(
             stack["encoder"],
             {"head": stack["head"]},
@@ -94,22 +96,24 @@ def build(
             axis_name=axis_name,
         )
         teacher_t = warmup(step, warmup_teacher_temperature, teacher_temperature, teacher_temperature_warmup_steps)
-        value = objectives.dino_loss(
-            student["head"], target, extra["center"],
-            student_temperature=student_temperature, teacher_temperature=teacher_t, axis_name=axis_name,
+        target, center = targets(
+            logits, jnp.ones(len(logits), bool), extra.get("center"), centering=centering, temperature=teacher_t,
+            center_momentum=center_momentum, axis_name=axis_name,
         )  # fmt: skip
+        # Cross-entropy over all pairs of different crops, as in SwAV: the targets are the first two crops'.
+        value = objectives.swav_loss(
+            student["head"], target.reshape(2, -1, prototypes), temperature=student_temperature, axis_name=axis_name
+        )
         updates = {
             "batch_stats": batch_stats,
             "teacher_batch_stats": teacher_stats,
-            "center": objectives.update_center(extra["center"], target, momentum=center_momentum, axis_name=axis_name),
-        }
-        probability = objectives.softmax_center(target, extra["center"], temperature=teacher_t)
-        return value, Aux(updates, target_metrics(probability, axis_name), features[0])
+        } | ({} if center is None else {"center": center})
+        return value, Aux(updates, target_metrics(target, axis_name), features[0])
 
     return Method(
         "dino", make_views, init, loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=networks.encode_with(stack["encoder"]),
         teacher=lambda params: params,
-        coupled=networks.coupled(stack),
+        coupled="targets are balanced over the whole batch" if centering == "sinkhorn" else networks.coupled(stack),
     )  # fmt: skip

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from jssl import collectives, objectives, views
+from jssl import objectives, views
 from jssl.methods import networks
-from jssl.methods.crops import crops_first, target_metrics, warmup
+from jssl.methods.crops import check_centering, crops_first, target_metrics, targets, warmup
 from jssl.methods.method import Aux, Method
 
 
@@ -24,7 +24,7 @@ def masked_distillation(
       name: of the method.
       heads: ``head`` for class token and patches alike; with ``patch_head`` the patches have one of their own.
       prototypes: outputs of every head.
-      centering: ``"softmax"``, a running centre and a softmax; or ``"sinkhorn"``, three balancing iterations.
+      centering: see ``crops.targets``.
       koleo_weight: of the loss that spreads the class tokens of each global crop.
 
       The others are those of ``ibot.build``.
@@ -32,8 +32,7 @@ def masked_distillation(
     Raises:
       ValueError: an unknown centering, or an encoder that has no patches.
     """
-    if centering not in ("softmax", "sinkhorn"):
-        raise ValueError(f"no centering {centering!r}: use softmax or sinkhorn")
+    check_centering(centering)
     network = networks.make_vit(name, image_size=image_size, dtype=dtype, **{"mask_token": True, **encoder})
     vit = network.module
     grid = image_size // vit.patch_size
@@ -70,16 +69,11 @@ def masked_distillation(
         # Batch norm in a head takes this batch's statistics; running ones are not kept, since features need no head.
         return networks.forward({head: heads[head]}, params, {}, x, axis_name=axis_name)[0][head]
 
-    def targets(logits, mask, center, temperature, axis_name):
-        """(N, K) teacher logits and the (N,) rows that count -> ((N, K) probabilities, the next centre)."""
-        if centering == "sinkhorn":
-            balance = {"epsilon": temperature, "num_iterations": 3, "axis_name": axis_name}
-            return objectives.sinkhorn(logits, mask=mask, **balance), None
-        total = collectives.sum(jnp.sum(jnp.where(mask[:, None], logits, 0.0), 0), axis_name)
-        count = collectives.sum(jnp.sum(mask.astype(jnp.float32)), axis_name)
-        mean = jnp.where(count > 0, total / jnp.maximum(count, 1.0), center)
-        new_center = objectives.update_center(center, mean, momentum=center_momentum)
-        return objectives.softmax_center(logits, center, temperature=temperature), new_center
+    def targets_of(logits, mask, center, temperature, axis_name):
+        return targets(
+            logits, mask, center, centering=centering, temperature=temperature, center_momentum=center_momentum,
+            axis_name=axis_name,
+        )  # fmt: skip
 
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         images, mask = crops_first(batch["global"]), crops_first(batch["mask"])
@@ -91,12 +85,12 @@ def masked_distillation(
         valid = take(mask, masked)
 
         pooled, tokens = vit.apply({"params": teacher["encoder"]}, images)
-        class_logits = jax.lax.stop_gradient(apply("head", teacher, pooled, axis_name))
-        class_target, center = targets(
+        class_logits = apply("head", teacher, pooled, axis_name)
+        class_target, center = targets_of(
             class_logits, jnp.ones(len(class_logits), bool), extra.get("center"), temperature, axis_name
         )
-        patch_logits = jax.lax.stop_gradient(apply(patch_head, teacher, take(tokens, masked), axis_name))
-        patch_target, patch_center = targets(
+        patch_logits = apply(patch_head, teacher, take(tokens, masked), axis_name)
+        patch_target, patch_center = targets_of(
             patch_logits.reshape(-1, prototypes), valid.reshape(-1), extra.get("patch_center"), temperature, axis_name
         )
 

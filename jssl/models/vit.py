@@ -1,5 +1,6 @@
 """Vision transformer that can read a subset of an image's patches."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -40,6 +41,8 @@ class ViT(nn.Module):
       image_size: side of the images that the position table is made for; other sizes resample it bicubically.
       pool: ``"token"`` (the class token), ``"mean"`` (of the patch tokens) or ``"none"``.
       mask_token: learn a token that takes the place of the patches named by ``masked`` (BEiT, iBOT, data2vec).
+      patch_norm: layer norm before and after the projection of the patches (Dual PatchNorm, arXiv:2302.01327). Without it
+        tokens start out as little more than the mean colour of their patch, and so do the latent targets of a short run.
       drop_path, drop_path_uniform, layer_scale, remat, scan, attention: see ``Transformer``.
       dtype: compute dtype; norms, softmax and pooling are float32 always.
       param_dtype: parameter dtype.
@@ -63,6 +66,7 @@ class ViT(nn.Module):
     image_size: int = 224
     pool: str = "token"
     mask_token: bool = False
+    patch_norm: bool = False
     drop_path: float = 0.0
     drop_path_uniform: bool = False
     layer_scale: float | None = None
@@ -95,7 +99,11 @@ class ViT(nn.Module):
         """
         self._check(images, masked is not None)
         grid = (images.shape[1] // self.patch_size, images.shape[2] // self.patch_size)
-        x = dense(self.width, "patch_embed", self.dtype, self.param_dtype)(self._patches(images, grid))
+        norm = functools.partial(layer_norm, dtype=self.dtype, param_dtype=self.param_dtype)
+        x = self._patches(images, grid)
+        x = norm(x, name="patch_norm1") if self.patch_norm else x
+        x = dense(self.width, "patch_embed", self.dtype, self.param_dtype)(x)
+        x = norm(x, name="patch_norm2") if self.patch_norm else x
         if self.mask_token:  # made even when nothing is masked, so that every call has the same parameters
             hidden = self.param("mask_token", _token_init, (1, 1, self.width), self.param_dtype).astype(self.dtype)
             x = x if masked is None else jnp.where(masked[..., None], hidden, x)
@@ -124,7 +132,7 @@ class ViT(nn.Module):
             layer_scale=self.layer_scale, remat=self.remat, scan=self.scan, attention=self.attention, dtype=self.dtype,
             param_dtype=self.param_dtype, name="encoder",
         )(x, mask=mask, keys=keys)  # fmt: skip
-        x = layer_norm(x, name="norm", dtype=self.dtype, param_dtype=self.param_dtype)
+        x = norm(x, name="norm")
         tokens = x[:, extra:]
         if self.pool == "token":
             return x[:, 0], tokens

@@ -187,3 +187,11 @@ def test_wrong_arguments(options, shape, message):
 def test_unknown_size():
     with pytest.raises(ValueError, match="no ViT 'giant': use tiny, small, base, large, huge"):
         vit.make("giant")
+
+
+def test_patch_norm_sees_neither_brightness_nor_contrast():
+    model = ViT(**TINY, patch_norm=True)
+    params = _params(model)
+    plain, changed = (_apply(model, params, images)[1] for images in (IMAGES, 0.3 * IMAGES + 2.0))
+    np.testing.assert_allclose(changed, plain, atol=1e-3)
+    assert np.abs(plain[0] - plain[1]).max() > 0.1
