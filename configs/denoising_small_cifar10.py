@@ -2,9 +2,10 @@
 
 jssl pretrain --config configs/denoising_small_cifar10.py --workdir runs/denoising --config.data.source='tar:cifar10/*.tar.gz'
 
-Not yet measured on CIFAR-10. On the synthetic shapes 59.2 % k-NN (untrained 23.3 %) and 98.0 % linear (87.2 %)
-after 481 steps, 3.0 minutes. Single runs there, online k-NN: 51.1 % after 450 steps; 36.1 % after 300 with 60 % masked and a decoder of width 64. The small ResNet, which has to carry the whole picture
-on a map of 3 x 3, learns little: 34.6 % k-NN (untrained 33.1 %), 73.8 % linear (62.9 %) after 399 steps of 128.
+Not yet measured on CIFAR-10. On the synthetic shapes 59.2 % k-NN (untrained 23.3 %) and 98.0 % linear (87.2 %) after
+481 steps, 3.0 minutes. Single runs there, online k-NN: 51.1 % after 450 steps; 36.1 % after 300 with 60 % masked and a
+decoder of width 64. The small ResNet, which has to carry the whole picture on a map of 3 x 3, learns little: 34.6 %
+k-NN (untrained 33.1 %), 73.8 % linear (62.9 %) after 399 steps of 128.
 """
 
 from jssl.recipes import small_vit_cifar10

@@ -2,10 +2,10 @@
 
 jssl pretrain --config configs/dino_small_cifar10.py --workdir runs/dino --config.data.source='tar:cifar10/*.tar.gz'
 
-Not yet measured on CIFAR-10 as it is.
-On the synthetic shapes 91.5 % k-NN (untrained 33.1 %) and 96.9 % linear (62.9 %) after 631 steps, 3.2 minutes; RankMe 38. Single runs there, online k-NN: 61.9 % after 400 steps of 64. With softmax centering:
-39.8 % after 585 steps of 128 (5e-3, 512 prototypes, teacher temperature 0.04, momentum 0.98), 37.3 % after 300 and 45.3 % after
-800 steps of 64 at 1.5e-3 with 1,024 prototypes; a temperature of 0.02 leaves 12 of them in use.
+Not yet measured on CIFAR-10 as it is. On the synthetic shapes 91.5 % k-NN (untrained 33.1 %) and 96.9 % linear (62.9 %)
+after 631 steps, 3.2 minutes; RankMe 38. Single runs there, online k-NN: 61.9 % after 400 steps of 64. With softmax
+centering: 39.8 % after 585 steps of 128 (5e-3, 512 prototypes, teacher temperature 0.04, momentum 0.98), 37.3 % after
+300 and 45.3 % after 800 steps of 64 at 1.5e-3 with 1,024 prototypes; a temperature of 0.02 leaves 12 of them in use.
 The recipe with softmax centering reached on CIFAR-10 52.7 % k-NN and 55.7 % linear in 2,000 steps of 128, 20.8 minutes;
 without batch norm in the head its teacher's outputs stayed near uniform for 400 steps.
 """

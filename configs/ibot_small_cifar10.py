@@ -2,10 +2,10 @@
 
 jssl pretrain --config configs/ibot_small_cifar10.py --workdir runs/ibot --config.data.source='tar:cifar10/*.tar.gz'
 
-Not yet measured on CIFAR-10. On the synthetic shapes 87.7 % k-NN (untrained 64.2 %) and 99.1 % linear (94.3 %) after 249
-steps, 2.8 minutes; RankMe 5. What counts is patch_norm: the untrained encoder has
-57.6 % (online k-NN) with it and 21.5 % without, and without it no run got beyond 28 % in 150 steps. Single runs of 150 steps with
-it: 77.7 % and 34 prototypes in use; at a teacher temperature of 0.02 and momentum 0.9 81.8 %, but only 6 prototypes.
+Not yet measured on CIFAR-10. On the synthetic shapes 87.7 % k-NN (untrained 64.2 %) and 99.1 % linear (94.3 %) after
+249 steps, 2.8 minutes; RankMe 5. What counts is patch_norm: the untrained encoder has 57.6 % (online k-NN) with it and
+21.5 % without, and without it no run got beyond 28 % in 150 steps. Single runs of 150 steps with it: 77.7 % and 34
+prototypes in use; at a teacher temperature of 0.02 and momentum 0.9 81.8 %, but only 6 prototypes.
 """
 
 from jssl.recipes import small_vit_cifar10
