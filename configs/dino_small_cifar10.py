@@ -4,7 +4,7 @@ jssl pretrain --config configs/dino_small_cifar10.py --workdir runs/dino --confi
 
 Measured on the test set with all 50,000 training images: k-NN (k=20) 58.4 %, linear 60.1 %; the same encoder at random
 28.6 % and 34.8 %. RankMe 47 of 128. 3,073 steps of 64 took 15.3 minutes on two cores shared with other work (211
-images/s).
+images/s), as `benchmarks/quality.py --budget 900` runs it.
 
 On the synthetic shapes 91.5 % k-NN (untrained 33.1 %) and 96.9 % linear (62.9 %) after 631 steps, 3.2 minutes; RankMe
 38. Single runs there, online k-NN: 61.9 % after 400 steps of 64. With softmax centering: 39.8 % after 585 steps of 128

@@ -4,8 +4,8 @@ jssl pretrain --config configs/mae_small_cifar10.py --workdir runs/mae --config.
 
 Measured on the test set with all 50,000 training images: k-NN (k=20) 47.5 %, linear 56.0 %; the same encoder at random
 34.4 % and 45.1 %. RankMe 33 of 128. 2,200 steps of 64 took 23.5 minutes on two cores shared with other work (114
-images/s). As many images in 1,100 steps of 128 reached 46.1 % and 54.6 %. On the synthetic
-shapes 74.6 % k-NN after 3 minutes (untrained 22.7 %).
+images/s). As many images in 1,100 steps of 128 reached 46.1 % and 54.6 %. On the synthetic shapes 74.6 % k-NN after 3
+minutes (untrained 22.7 %).
 """
 
 from jssl.recipes import small_vit_cifar10

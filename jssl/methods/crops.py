@@ -1,5 +1,5 @@
 """What the multi-crop methods share: one pass of the encoder per resolution and one of the head, a temperature that rises,
-and what to watch in their targets."""
+balanced targets, and what to watch in them."""
 
 from collections.abc import Mapping
 
