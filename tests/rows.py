@@ -40,7 +40,7 @@ ROWS = {
     },
     "dino": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}},
     "ibot": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}, "batch_norm_head": True, "norm_last_layer": False},
-    "dinov2": MULTI_CROP | HEAD | {"encoder": VIT | {"registers": 1}},
+    "dinov2": MULTI_CROP | HEAD | {"encoder": VIT | {"registers": 1, "patch_norm": True}},
     "data2vec": {"encoder": VIT, "top_blocks": 2, "min_block": 2},
     "mae": {
         "encoder": VIT | {"depth": 1, "positions": "sincos"},

@@ -18,7 +18,7 @@ from jssl.models.transformer import Block
 )
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, mask_ratio: float = 0.6, min_block: int = 16,
-    max_block: int | None = None, top_blocks: int = 6, beta: float = 2.0,
+    max_block: int | None = None, top_blocks: int = 6, normalize_layers: str = "layer", beta: float = 2.0,
 ) -> Method:  # fmt: skip
     """Builds data2vec for images.
 
@@ -34,6 +34,9 @@ def build(
       min_block: fewest patches that one block hides; 16 is the authors' for a grid of 14.
       max_block: most patches that one block hides; None, as in the authors' runs, for no limit.
       top_blocks: K, how many of the teacher's last blocks are averaged.
+      normalize_layers: of each block's output before the average, see ``objectives.data2vec_targets``: ``"layer"`` as
+        in data2vec for images; ``"instance"``, which takes out what all patches share, as in data2vec 2.0
+        (arXiv:2212.07525).
       beta: where the smooth L1 loss turns from the square to the absolute value.
     """
     augment = views.mae(image_size, **(augmentation or {}))
@@ -75,7 +78,7 @@ def build(
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         del extra, step
         pooled, layers = block_outputs(teacher["encoder"], batch["image"])
-        target = objectives.data2vec_targets(layers, normalize_layers="layer", normalize_targets="layer")
+        target = objectives.data2vec_targets(layers, normalize_layers=normalize_layers, normalize_targets="layer")
         _, tokens = vit.apply({"params": params["encoder"]}, batch["image"], masked=batch["mask"], keys=keys)
         prediction = networks.forward(regression, params, {}, tokens)[0]["regression"]
         value = objectives.data2vec_loss(prediction, target, batch["mask"], beta=beta, axis_name=axis_name)
