@@ -13,7 +13,8 @@ What counts are targets that differ between patches from the start and change sl
 k-NN: 42.2 % after 300 steps and 44.5 % after 500 with teacher momentum 0.999 (untrained 28.3 %; crops of 32 and 24
 pixels); 26.0 % after 250 with full branches, fixed positions and momentum 0.996 (untrained 57.6 %; loss 0.05, RankMe
 8). Without patch_norm, with crops of 32 pixels, momentum 0.999 and a predictor of width 64, 33.6 % k-NN after 352 steps
-(untrained 35.9 %), and on CIFAR-10 after 1,700 steps 44.3 %, linear 53.9 %, RankMe 30 (untrained 30.3 % and 40.9 %; 20 minutes).
+(untrained 35.9 %), and on CIFAR-10 after 1,700 steps 44.3 %, linear 53.9 %, RankMe 30 (untrained 30.3 % and 40.9 %; 20
+minutes).
 """
 
 from jssl.recipes import small_vit_cifar10
