@@ -1,5 +1,7 @@
-"""The targets that DINO, iBOT and DINOv2 share, against the objectives that are checked against the authors' values."""
+"""The targets that DINO, iBOT and DINOv2 share, against the objectives that are checked against the authors' values; and
+those of data2vec."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -37,6 +39,20 @@ def test_rows_that_do_not_count_move_nothing():
     alone = objectives.sinkhorn(jnp.asarray(logits[:7]), epsilon=0.1, num_iterations=3)
     np.testing.assert_allclose(balanced[:7], alone, rtol=1e-5, atol=1e-6)
     assert center is None and not np.any(balanced[7:])
+
+
+def test_data2vec_normalises_blocks_as_it_is_told():
+    def loss(norm):
+        method = methods.build("data2vec", image_size=SIZE, **ROWS["data2vec"] | {"normalize_layers": norm})
+        images = np.random.default_rng(0).normal(size=(2, SIZE, SIZE, 3)).astype(np.float32)
+        batch = {"image": images, "mask": np.arange((SIZE // 4) ** 2) % 2 == np.arange(2)[:, None]}
+        params, extra = method.init(jax.random.key(0), batch)
+        keys = jax.random.split(jax.random.key(1), 2)
+        return method.loss(params, method.teacher(params), extra, batch, keys, step=0, axis_name=None)[0]
+
+    assert abs(jax.jit(loss, static_argnums=0)("layer") - jax.jit(loss, static_argnums=0)("instance")) > 1e-3
+    with pytest.raises(ValueError, match="normalize_layers must be 'instance', 'layer' or None, got 'batch'"):
+        jax.eval_shape(lambda: loss("batch"))
 
 
 def test_options_that_make_no_sense_are_one_line():
