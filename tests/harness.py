@@ -1,11 +1,11 @@
-"""Builds and runs tiny runs of every registered method, on any number of the eight forced devices."""
+"""Builds and runs tiny runs of every row of a method, on any number of the eight forced devices."""
 
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rows import ROWS
+from rows import ROWS, method_of
 
 from jssl import data, methods, sharding
 from jssl.train import optimizers, schedules
@@ -35,7 +35,7 @@ def images():
 def parts(name, devices=1, fsdp=1, accumulate=1, dtype=jnp.float32, encoder=None):
     """(method, mesh, step, initial state): built once per process, since compiling is most of a test's time."""
     options = ROWS[name] | ({"encoder": ROWS[encoder]["encoder"]} if encoder else {})
-    method = methods.build(name, image_size=SIZE, dtype=dtype, **options)
+    method = methods.build(method_of(name), image_size=SIZE, dtype=dtype, **options)
     mesh, tx = sharding.make_mesh(jax.devices()[:devices], fsdp=fsdp), make_optimizer()
     state, specs = init_state(method, tx, jax.random.key(1), BATCH_SHAPE, mesh, RULES)
     return method, mesh, make_step(method, mesh, specs, accumulate), state, specs

@@ -51,3 +51,15 @@ ROWS = {
         "predictor_width": 8, "predictor_depth": 1, "predictor_heads": 2, "min_keep": 2,
     },
 }  # fmt: skip
+
+# Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
+ROWS |= {
+    "dino-sinkhorn": ROWS["dino"] | {"centering": "sinkhorn"},
+    "dinov2-shared_head": ROWS["dinov2"] | {"shared_head": True, "centering": "softmax"},
+    "moco_v3-vit": ROWS["moco_v3"] | {"encoder": VIT},
+}
+
+
+def method_of(row: str) -> str:
+    """The method of a row's name."""
+    return row.partition("-")[0]
