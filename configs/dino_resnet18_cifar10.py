@@ -2,10 +2,10 @@
 
 jssl pretrain --config configs/dino_resnet18_cifar10.py --workdir runs/dino --config.data.source='tar:cifar10/*.tar.gz'
 
-Hyperparameters: LARS 0.3 at batch 256, trust 0.02, weight decay 1e-6, 4,096 prototypes, teacher momentum 0.9995 to 1,
-no local crops, last layer frozen for the first epoch: solo-learn scripts/pretrain/cifar/dino.yaml (which trains for
-1,000 epochs and clips the trust ratio, clip_lr). Teacher temperature 0.04 to 0.07 over 30 epochs: the README of
-facebookresearch/dino. Not yet measured here.
+Hyperparameters: clipped LARS 0.3 at batch 256, trust 0.02, weight decay 1e-6, 4,096 prototypes, teacher momentum 0.9995
+to 1, no local crops, last layer frozen for the first epoch: solo-learn scripts/pretrain/cifar/dino.yaml (which trains
+for 1,000 epochs). Teacher temperature 0.04 to 0.07 over 30 epochs: the README of facebookresearch/dino. Not yet measured
+here.
 """
 
 from jssl.recipes import resnet18_cifar10
@@ -19,7 +19,7 @@ def get_config():
         "teacher_temperature_warmup_steps": 30 * epoch,
     })  # fmt: skip
     config.optimizer.update({
-        "name": "lars", "learning_rate": 0.3, "weight_decay": 1e-6, "warmup_steps": 10 * epoch,
+        "name": "larc", "learning_rate": 0.3, "weight_decay": 1e-6, "warmup_steps": 10 * epoch,
         "options": {"trust_coefficient": 0.02}, "freeze": "last_layer", "freeze_steps": epoch,
     })  # fmt: skip
     config.teacher.update({"momentum": 0.9995, "momentum_end": 1.0})

@@ -18,10 +18,12 @@ from jssl.methods.registry import register
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, temperature: float = 0.2,
     projector: tuple[int, ...] = (4096, 4096, 256), predictor: tuple[int, ...] = (4096, 256),
+    final_batch_norm: bool = True,
 ) -> Method:  # fmt: skip
-    """Builds MoCo v3; the defaults are those for a ViT (a ResNet takes temperature 1 and a two-layer projector).
+    """Builds MoCo v3; the defaults are those for a ViT.
 
-    For a ViT the paper leaves the random patch projection untrained, which it found to be what keeps training stable:
+    A ResNet takes temperature 1, a two-layer projector, and no batch norm at the end of the predictor. For a ViT the
+    paper leaves the random patch projection untrained, which it found to be what keeps training stable:
     ``config.optimizer.freeze = "patch_embed"`` with ``freeze_steps`` of the whole run.
 
     Args:
@@ -32,12 +34,13 @@ def build(
       temperature: of the softmax.
       projector: widths of the projector; batch norm follows every layer, the last one without scale and bias.
       predictor: widths of the predictor, normalised likewise.
+      final_batch_norm: of the predictor: normalise its last layer, too.
     """
     first, second = (views.byol(image_size, which, **(augmentation or {})) for which in (0, 1))
     stack = {
         "encoder": networks.make_encoder(image_size=image_size, dtype=dtype, **encoder),
         "projector": networks.make_mlp(*projector, dtype=dtype, final_batch_norm=True),
-        "predictor": networks.make_mlp(*predictor, dtype=dtype, final_batch_norm=True),
+        "predictor": networks.make_mlp(*predictor, dtype=dtype, final_batch_norm=final_batch_norm),
     }
 
     def compare(online, target, labels, axis_name):

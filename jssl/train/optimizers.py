@@ -44,21 +44,36 @@ __all__ = [
 Rate = float | Schedule
 
 
-def _trust_ratio(coefficient: float, adapted: Callable) -> optax.GradientTransformation:
-    """Scales the update u of an adapted parameter p by coefficient ||p|| / ||u||, or 1 where either is zero.
+def _trust_ratio(coefficient: float, adapted: Callable, limit: Rate | None = None) -> optax.GradientTransformation:
+    """Scales the update u of an adapted parameter p by r = coefficient ||p|| / ||u||, or 1 where either is zero.
 
-    ``optax.scale_by_trust_ratio`` takes one norm of a whole stack of layers; this takes one for each layer.
+    With ``limit``, the learning rate that is multiplied later, by min(r, limit) / limit: a leaf's rate is then r, but
+    at most the learning rate. ``optax.scale_by_trust_ratio`` takes one norm of a whole stack of layers; this takes one
+    for each layer.
     """
+    scheduled = callable(limit)
 
-    def scale(path, update, param, adapt):
-        if not adapt:
-            return update
-        axes = tuple(range(1, update.ndim)) if is_stacked(path) else None
-        p, u = (jnp.sqrt(jnp.sum(x**2, axes, keepdims=True)) for x in (param, update))
-        ratio = jnp.where((p > 0) & (u > 0), coefficient * p / jnp.where(u > 0, u, 1.0), 1.0)
-        return update * ratio
+    def init(params):
+        return optax.ScaleByScheduleState(jnp.zeros((), jnp.int32)) if scheduled else optax.EmptyState()
 
-    return optax.stateless(lambda updates, params: map_with_path(scale, updates, params, adapted(params)))
+    def update(updates, state, params):
+        most = limit(state.count) if scheduled else limit
+
+        def scale(path, update, param, adapt):
+            if not adapt:
+                return update
+            axes = tuple(range(1, update.ndim)) if is_stacked(path) else None
+            p, u = (jnp.sqrt(jnp.sum(x**2, axes, keepdims=True)) for x in (param, update))
+            ratio = coefficient * p / jnp.where(u > 0, u, 1.0)
+            if most is not None:
+                ratio = jnp.minimum(ratio / most, 1.0)
+            return update * jnp.where((p > 0) & (u > 0), ratio, 1.0)
+
+        if scheduled:
+            state = optax.ScaleByScheduleState(optax.safe_increment(state.count))
+        return map_with_path(scale, updates, params, adapted(params)), state
+
+    return optax.GradientTransformation(init, update)
 
 
 # --- the optimisers: (learning rate, weight decay transformation, mask of the adapted leaves) -> transformation
@@ -80,6 +95,13 @@ def _lars(
     learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 1e-3
 ):
     trust = _trust_ratio(trust_coefficient, adapted)
+    return optax.chain(decay, trust, _momentum(momentum, nesterov), optax.scale_by_learning_rate(learning_rate))
+
+
+def _larc(
+    learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 0.02
+):
+    trust = _trust_ratio(trust_coefficient, adapted, limit=learning_rate)
     return optax.chain(decay, trust, _momentum(momentum, nesterov), optax.scale_by_learning_rate(learning_rate))
 
 
@@ -132,6 +154,7 @@ OPTIMIZERS: dict[str, Callable] = {
     "sgd": _sgd,
     "adamw": _adamw,
     "lars": _lars,
+    "larc": _larc,
     "lars_simclr": _lars_simclr,
     "lamb": _lamb,
     "muon": _muon,
@@ -157,6 +180,8 @@ def make_optimizer(
     * ``adamw``: decoupled weight decay times the learning rate, as in PyTorch.
     * ``lars``: q = c ||p|| / ||g + wd p|| scales the decayed gradient; momentum, then the learning rate (MoCo v3, BYOL,
       Barlow Twins).
+    * ``larc``: min(q, learning rate) scales the decayed gradient, then momentum: LARS with clipping, as Apex and
+      solo-learn (``clip_lr``) have it, but for their ||g|| + wd ||p|| in place of ||g + wd p||.
     * ``lars_simclr``: as SimCLR's code, with the learning rate inside the momentum buffer, which differs once the
       learning rate changes; with ``classic_momentum=False`` the ratio is that of the momentum buffer.
     * ``lamb``: AdamW's update times ||p|| / ||update||, then the learning rate.

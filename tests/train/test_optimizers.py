@@ -152,6 +152,32 @@ def test_sgd_and_adamw_are_pytorch_s():
         assert_trees_close(adamw_params, q, rtol=1e-5, atol=1e-6)
 
 
+def test_larc_is_lars_with_a_rate_of_at_most_the_learning_rate():
+    lr, wd, trust = (lambda t: 0.1 * t), 0.01, 0.02  # 0 at first, as in a warmup
+    start = random_tree(0, SHAPES | {"small": (6, 4), "zero": (3, 3)})
+    start["zero"] = jnp.zeros((3, 3))
+    gradients = [random_tree(t, SHAPES | {"small": (6, 4), "zero": (3, 3)}) for t in range(1, 5)]
+    gradients = [g | {"small": 0.02 * g["small"]} for g in gradients]
+    p = {n: np.asarray(x, np.float64) for n, x in start.items()}
+    buffer = {n: np.zeros_like(x) for n, x in p.items()}
+    clipped = {n: [] for n in p}
+    for t, (params, _) in enumerate(
+        trajectory(make_optimizer("larc", learning_rate=lr, weight_decay=wd, trust_coefficient=trust), start, gradients)
+    ):
+        for n, g in gradients[t].items():
+            g, rate = np.asarray(g, np.float64), lr(t)
+            if n != "bias":
+                g = g + wd * p[n]
+                if np.any(p[n]):
+                    local = trust * np.linalg.norm(p[n]) / np.linalg.norm(g)
+                    clipped[n].append(local > rate)
+                    g = g * (min(local, rate) / rate if rate else 1.0)
+            buffer[n] = 0.9 * buffer[n] + g
+            p[n] = p[n] - rate * buffer[n]
+        assert_trees_close(params, p, rtol=1e-5, atol=1e-6)
+    assert all(clipped["small"]) and clipped["kernel"] == [True, False, False, False]
+
+
 def test_lamb_is_optax_s():
     mask = {"kernel": True, "bias": False}
     theirs = optax.chain(
@@ -279,7 +305,7 @@ def plain_run(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["adamw", "lars", "lamb", "muon"])  # sgd and lars_simclr share their parts
+@pytest.mark.parametrize("name", ["adamw", "lars", "larc", "lamb", "muon"])  # sgd, lars_simclr share their parts
 def test_a_stack_of_layers_trains_as_the_layers_do(name):
     stacked, _ = list(trajectory(full_options(name), stack(START), [stack(g) for g in GRADIENTS]))[-1]
     assert_trees_close(stacked, stack(plain_run(name)[0]), rtol=1e-5, atol=1e-6)
