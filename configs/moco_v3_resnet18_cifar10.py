@@ -3,8 +3,8 @@
 jssl pretrain --config configs/moco_v3_resnet18_cifar10.py --workdir runs/moco_v3 --config.data.source='tar:cifar10/*.tar.gz'
 
 Hyperparameters: solo-learn scripts/pretrain/cifar/mocov3.yaml (published online linear accuracy 93.10 %): clipped LARS
-0.3 at batch 256, trust 0.02, weight decay 1e-6, temperature 0.2, widths 4096 and 256, no batch norm at the
-end of the predictor, momentum 0.99 to 1. Not yet measured here.
+0.3 at batch 256, trust 0.02, weight decay 1e-6, temperature 0.2, widths 4096 and 256, no batch norm at the end of the
+predictor, momentum 0.99 to 1. Not yet measured here.
 """
 
 from jssl.recipes import resnet18_cifar10

@@ -32,10 +32,9 @@ def images():
 
 
 @functools.cache
-def parts(name, devices=1, fsdp=1, accumulate=1, dtype=jnp.float32, encoder=None):
+def parts(name, devices=1, fsdp=1, accumulate=1, dtype=jnp.float32):
     """(method, mesh, step, initial state): built once per process, since compiling is most of a test's time."""
-    options = ROWS[name] | ({"encoder": ROWS[encoder]["encoder"]} if encoder else {})
-    method = methods.build(method_of(name), image_size=SIZE, dtype=dtype, **options)
+    method = methods.build(method_of(name), image_size=SIZE, dtype=dtype, **ROWS[name])
     mesh, tx = sharding.make_mesh(jax.devices()[:devices], fsdp=fsdp), make_optimizer()
     state, specs = init_state(method, tx, jax.random.key(1), BATCH_SHAPE, mesh, RULES)
     return method, mesh, make_step(method, mesh, specs, accumulate), state, specs

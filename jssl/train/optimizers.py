@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Mapping
 
 import jax
-import jax.numpy as jnp
 import optax
 from optax.contrib import MuonDimensionNumbers, scale_by_muon
 
@@ -29,6 +28,7 @@ from jssl.train.groups import (
     vit_layer,
 )
 from jssl.train.schedules import Schedule
+from jssl.train.trust_ratio import scale_by_clipped_trust_ratio, scale_by_trust_ratio
 
 __all__ = [
     "OPTIMIZERS",
@@ -42,38 +42,6 @@ __all__ = [
 ]
 
 Rate = float | Schedule
-
-
-def _trust_ratio(coefficient: float, adapted: Callable, limit: Rate | None = None) -> optax.GradientTransformation:
-    """Scales the update u of an adapted parameter p by r = coefficient ||p|| / ||u||, or 1 where either is zero.
-
-    With ``limit``, the learning rate that is multiplied later, by min(r, limit) / limit: a leaf's rate is then r, but
-    at most the learning rate. ``optax.scale_by_trust_ratio`` takes one norm of a whole stack of layers; this takes one
-    for each layer.
-    """
-    scheduled = callable(limit)
-
-    def init(params):
-        return optax.ScaleByScheduleState(jnp.zeros((), jnp.int32)) if scheduled else optax.EmptyState()
-
-    def update(updates, state, params):
-        most = limit(state.count) if scheduled else limit
-
-        def scale(path, update, param, adapt):
-            if not adapt:
-                return update
-            axes = tuple(range(1, update.ndim)) if is_stacked(path) else None
-            p, u = (jnp.sqrt(jnp.sum(x**2, axes, keepdims=True)) for x in (param, update))
-            ratio = coefficient * p / jnp.where(u > 0, u, 1.0)
-            if most is not None:
-                ratio = jnp.minimum(ratio / most, 1.0)
-            return update * jnp.where((p > 0) & (u > 0), ratio, 1.0)
-
-        if scheduled:
-            state = optax.ScaleByScheduleState(optax.safe_increment(state.count))
-        return map_with_path(scale, updates, params, adapted(params)), state
-
-    return optax.GradientTransformation(init, update)
 
 
 # --- the optimisers: (learning rate, weight decay transformation, mask of the adapted leaves) -> transformation
@@ -94,14 +62,14 @@ def _adamw(learning_rate, decay, adapted, *, b1: float = 0.9, b2: float = 0.999,
 def _lars(
     learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 1e-3
 ):
-    trust = _trust_ratio(trust_coefficient, adapted)
+    trust = scale_by_trust_ratio(trust_coefficient, adapted)
     return optax.chain(decay, trust, _momentum(momentum, nesterov), optax.scale_by_learning_rate(learning_rate))
 
 
 def _larc(
     learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 0.02
 ):
-    trust = _trust_ratio(trust_coefficient, adapted, limit=learning_rate)
+    trust = scale_by_clipped_trust_ratio(trust_coefficient, adapted, learning_rate)
     return optax.chain(decay, trust, _momentum(momentum, nesterov), optax.scale_by_learning_rate(learning_rate))
 
 
@@ -109,7 +77,7 @@ def _lars_simclr(
     learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 1e-3,
     classic_momentum: bool = True,
 ):  # fmt: skip
-    trust = _trust_ratio(trust_coefficient, adapted)
+    trust = scale_by_trust_ratio(trust_coefficient, adapted)
     scale = optax.scale_by_learning_rate(learning_rate)
     if classic_momentum:
         return optax.chain(decay, trust, scale, _momentum(momentum, nesterov))
@@ -117,7 +85,7 @@ def _lars_simclr(
 
 
 def _lamb(learning_rate, decay, adapted, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-6):
-    trust = _trust_ratio(1.0, adapted)
+    trust = scale_by_trust_ratio(1.0, adapted)
     return optax.chain(optax.scale_by_adam(b1, b2, eps), decay, trust, optax.scale_by_learning_rate(learning_rate))
 
 
@@ -180,8 +148,8 @@ def make_optimizer(
     * ``adamw``: decoupled weight decay times the learning rate, as in PyTorch.
     * ``lars``: q = c ||p|| / ||g + wd p|| scales the decayed gradient; momentum, then the learning rate (MoCo v3, BYOL,
       Barlow Twins).
-    * ``larc``: min(q, learning rate) scales the decayed gradient, then momentum: LARS with clipping, as Apex and
-      solo-learn (``clip_lr``) have it, but for their ||g|| + wd ||p|| in place of ||g + wd p||.
+    * ``larc``: min(q / learning rate, 1) scales the decayed gradient; momentum, then the learning rate. LARS with
+      clipping, as Apex and solo-learn (``clip_lr``) have it, but that theirs divides by ||g|| + wd ||p||.
     * ``lars_simclr``: as SimCLR's code, with the learning rate inside the momentum buffer, which differs once the
       learning rate changes; with ``classic_momentum=False`` the ratio is that of the momentum buffer.
     * ``lamb``: AdamW's update times ||p|| / ||update||, then the learning rate.
@@ -207,6 +175,7 @@ def make_optimizer(
     Raises:
       ValueError: unknown name or option (the nearest is named); ``layer_decay`` without ``num_layers``.
 
+    >>> import jax.numpy as jnp
     >>> tx = make_optimizer("sgd", learning_rate=0.5, momentum=0.0)
     >>> params = {"kernel": jnp.ones((1, 1))}
     >>> updates, _ = tx.update({"kernel": jnp.ones((1, 1))}, tx.init(params), params)

@@ -147,8 +147,8 @@ def test_accumulation_is_exact_or_refused(name):
 
 @pytest.mark.slow
 def test_queue_takes_every_key_once_per_accumulated_update():
-    """MoCo with a ViT has no batch norm, so accumulation is exact: the queue moves once, by the whole batch."""
-    whole, parts = Tiny("moco", encoder="dino"), Tiny("moco", encoder="dino", accumulate=4)
+    """Where accumulation is exact, the queue moves once, by the whole batch."""
+    whole, parts = Tiny("moco-vit"), Tiny("moco-vit", accumulate=4)
     np.testing.assert_allclose(parts.run(5), whole.run(5), rtol=1e-5)
     assert int(parts.state.extra["pointer"]) == int(whole.state.extra["pointer"]) == 16
     np.testing.assert_allclose(parts.state.extra["queue"], whole.state.extra["queue"], atol=1e-5)
