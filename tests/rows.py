@@ -56,7 +56,7 @@ ROWS = {
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": "sinkhorn"},
     "dinov2-shared_head": ROWS["dinov2"] | {"shared_head": True, "centering": "softmax"},
-    "moco-vit": ROWS["moco"] | {"encoder": VIT | {"drop_path": 0.2}},  # no batch norm: accumulation is exact
+    "moco-vit": ROWS["moco"] | {"encoder": VIT | {"drop_path": 0.2}, "symmetric": True},  # no batch norm
     "moco_v3-vit": ROWS["moco_v3"] | {"encoder": VIT},
 }
 

@@ -108,15 +108,17 @@ def momentum_contrast(
         value = objectives.info_nce(
             query["projector"], key["projector"], temperature=temperature, negatives=extra["queue"], axis_name=axis_name
         )
+        # The queue's order is that of the batch, an example's keys side by side: the same on any number of devices.
+        own = key["projector"].astype(jnp.float32).reshape(-1, len(batch["a"]), dim).swapaxes(0, 1).reshape(-1, dim)
         updates = {
             "batch_stats": batch_stats,
             "teacher_batch_stats": key_stats,
-            "keys": collectives.replicate(key["projector"].astype(jnp.float32), axis_name),
+            "keys": collectives.replicate(own[None], axis_name),
         }
-        return value, Aux(updates, {}, query["encoder"])
+        return value, Aux(updates, {}, query["encoder"][: len(batch["a"])])
 
     def update_extra(extra, updates):
-        keys = updates["keys"].reshape(-1, dim)  # of all micro-batches
+        keys = updates["keys"].swapaxes(0, 1).reshape(-1, dim)  # (micro-batches, devices, rows, dim)
         queue, pointer = objectives.enqueue(extra["queue"], extra["pointer"], keys)
         statistics = {name: value for name, value in updates.items() if name != "keys"}
         return {**networks.mean_over_micro_batches(statistics), "queue": queue, "pointer": pointer}

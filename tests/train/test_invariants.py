@@ -146,11 +146,12 @@ def test_accumulation_is_exact_or_refused(name):
 
 
 @pytest.mark.slow
-def test_queue_takes_every_key_once_per_accumulated_update():
-    """Where accumulation is exact, the queue moves once, by the whole batch."""
-    whole, parts = Tiny("moco-vit"), Tiny("moco-vit", accumulate=4)
+@pytest.mark.xdist_group("moco-vit")
+@pytest.mark.parametrize("options", [{"accumulate": 4}, {"devices": 8, "fsdp": 4}])
+def test_queue_takes_every_key_once_in_the_order_of_the_batch(options):
+    whole, parts = Tiny("moco-vit"), Tiny("moco-vit", **options)  # two keys per example: 32 of the 64 rows per update
     np.testing.assert_allclose(parts.run(5), whole.run(5), rtol=1e-5)
-    assert int(parts.state.extra["pointer"]) == int(whole.state.extra["pointer"]) == 16
+    assert int(parts.state.extra["pointer"]) == int(whole.state.extra["pointer"]) == 32
     np.testing.assert_allclose(parts.state.extra["queue"], whole.state.extra["queue"], atol=1e-5)
 
 
