@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 
 
@@ -53,7 +54,12 @@ def _one_line(args) -> int:
     from jssl.train.loop import NonFiniteLoss
 
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails, too
+        return 0
     except (ValueError, OSError) as error:
         print(f"jssl: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

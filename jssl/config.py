@@ -98,15 +98,32 @@ def load_config(path: str, overrides: list[str]) -> ConfigDict:
     return config
 
 
+def complete(config: dict) -> dict:
+    """A config that an older version wrote, with the keys that it lacks: a default does what was done before the key.
+
+    >>> complete({"seed": 1, "data": {"batch_size": 512}})["data"]["feed"]
+    'resident'
+    """
+
+    def fill(config, default, prefix):
+        full = {**default, **config}
+        for name in config.keys() & default.keys():
+            if isinstance(config[name], dict) and f"{prefix}{name}" not in FREE_FORM:
+                full[name] = fill(config[name], default[name], f"{prefix}{name}.")
+        return full
+
+    return fill(config, default_config().to_dict(), "")
+
+
 def read_json(path: str | pathlib.Path) -> ConfigDict:
-    """A config written as JSON; its lists were tuples."""
+    """A config written as JSON, perhaps by an older version; its lists were tuples."""
 
     def tuples(value):
         if isinstance(value, dict):
             return {name: tuples(v) for name, v in value.items()}
         return tuple(map(tuples, value)) if isinstance(value, list) else value
 
-    return ConfigDict(tuples(json.loads(pathlib.Path(path).read_text())))
+    return ConfigDict(tuples(complete(json.loads(pathlib.Path(path).read_text()))))
 
 
 def set_key(config: ConfigDict, key: str, text: str) -> None:

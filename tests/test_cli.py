@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +17,8 @@ import pytest
 from harness import arrays
 from rows import CORE, ROWS
 
-from jssl import methods
+from jssl import config, methods
 from jssl.cli import main
-from jssl.config import read_json
 from jssl.train import loop, setup
 from jssl.train.checkpoint import Checkpointer
 
@@ -88,6 +88,21 @@ def test_evaluate_compares_with_random_and_pixels(finished, capsys):
     assert "| encoder |" in capsys.readouterr().out
 
 
+def test_a_run_of_an_older_version_is_resumed_and_evaluated(finished, tmp_path, monkeypatch):
+    recipe, workdir = finished
+    shutil.copytree(workdir, tmp_path / "w")
+    newer = config.default_config()
+    newer.data.crops = 1  # a key that the version which wrote the run did not have
+    newer.optimizer.lookahead = {"steps": 5}
+    monkeypatch.setattr(config, "default_config", newer.copy_and_resolve_references)
+    read = config.read_json(tmp_path / "w" / "config.json")
+    assert read.data.crops == 1 and read.optimizer.lookahead.steps == 5 and "stem" not in read.encoder
+    arguments = ["--workdir", str(tmp_path / "w")]
+    assert main(["evaluate", *arguments, "--protocols", "collapse"]) == 0
+    assert main(["pretrain", "--config", recipe, *arguments, "--no-progress"]) == 0
+    assert json.loads((tmp_path / "w" / "config.json").read_text())["data"]["crops"] == 1
+
+
 def test_embed_writes_features_and_labels(finished, tmp_path):
     out = tmp_path / "features.npz"
     data = "synthetic:num_examples=20,image_size=16"
@@ -121,6 +136,13 @@ def test_methods_lists_everything(capsys):
         (line,) = [line for line in printed.splitlines() if line.startswith(f"{name} ")]
         assert entry.paper in line and all(need in line for need in entry.needs)
         assert re.search(r"arXiv:\d{4}\.\d{5}|JMLR \d{4}", entry.paper)
+
+
+def test_a_reader_that_leaves_is_no_error():
+    command = [sys.executable, "-m", "jssl.cli", "methods"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()  # before the list is written: imports take seconds
+        assert process.stderr.read() == "" and process.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -199,8 +221,7 @@ def start(recipe, workdir, cache):
 
 
 def final_state(workdir):
-    config = read_json(workdir / "config.json")
-    run = setup.build(config, (16, 16, 3))
+    run = setup.build(config.read_json(workdir / "config.json"), (16, 16, 3))
     with Checkpointer(setup.checkpoint_folder(workdir), every=1) as checkpoints:
         state, _, step = checkpoints.restore(setup.abstract(run.init_state()[0]))
     return arrays(state), step

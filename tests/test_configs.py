@@ -1,5 +1,7 @@
 """Every recipe builds its method and optimiser, and the config system answers mistakes in one line."""
 
+import ast
+import json
 import pathlib
 
 import jax
@@ -11,7 +13,9 @@ from jssl import methods
 from jssl.config import load_config
 from jssl.train import setup
 
-RECIPES = sorted((pathlib.Path(__file__).parents[1] / "configs").glob("*.py"))
+ROOT = pathlib.Path(__file__).parents[1]
+RECIPES = sorted((ROOT / "configs").glob("*.py"))
+RESULTS = sorted((ROOT / "benchmarks" / "results" / "quality_cifar10").glob("*_seed0.json"))
 
 
 def is_quick(recipe):
@@ -38,6 +42,24 @@ def test_every_method_has_a_small_and_a_full_recipe():
     for name in methods.REGISTRY:
         assert f"{name}_small_cifar10" in stems
         assert stems & {f"{name}_resnet18_cifar10", f"{name}_vit_tiny_cifar10"}
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda path: path.stem)
+def test_published_figures_are_those_of_the_benchmark(result):
+    """README's row and the recipe's docstring and steps, against what benchmarks/quality.py wrote."""
+    run = json.loads(result.read_text())
+    knn, linear, untrained_knn, untrained_linear = (
+        f"{100 * run[which][probe]:.1f} %" for which in ("encoder", "random") for probe in ("knn", "linear")
+    )
+    recipe = ROOT / "configs" / f"{run['method']}_small_cifar10.py"
+    docstring = " ".join(ast.get_docstring(ast.parse(recipe.read_text())).split())
+    assert f"k-NN (k=20) {knn}, linear {linear}; the same encoder at random {untrained_knn}" in docstring
+    assert f"{run['steps']:,} steps" in docstring and f"took {run['minutes']:.1f} minutes" in docstring
+    assert load_config(str(recipe), []).steps == pytest.approx(run["steps"], rel=0.01)
+    (row,) = [line for line in (ROOT / "README.md").read_text().splitlines() if f"| `{recipe.stem}`" in line]
+    assert [cell.split(" (")[0].strip() for cell in row.split("|")[2:4]] == [knn, linear]
+    assert f"({untrained_knn[:-2]})" in row and f"({untrained_linear[:-2]})" in row
+    assert f"| {run['minutes']:.1f} min | {run['images_per_second']:.0f} |" in row
 
 
 @pytest.mark.parametrize(

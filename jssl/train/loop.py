@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from jssl.config import complete
 from jssl.train import setup
 from jssl.train.checkpoint import Checkpointer
 from jssl.train.metrics import MetricsWriter
@@ -101,7 +102,7 @@ def resume(checkpoints, state, config, source):
     if restored is None:
         return state
     state, meta, _ = restored
-    old, new = (setup.lasting(c) for c in (meta["config"], config.to_dict()))
+    old, new = (setup.lasting(c) for c in (complete(meta["config"]), config.to_dict()))
     if changed := config_difference(old, new):
         where = f"the checkpoint in {checkpoints.folder}"
         raise ValueError(f"{where} is of another config ({'; '.join(changed)}); use a new workdir")
