@@ -54,12 +54,7 @@ def _one_line(args) -> int:
     from jssl.train.loop import NonFiniteLoss
 
     try:
-        code = args.run(args)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails, too
-        return 0
+        return args.run(args)
     except (ValueError, OSError) as error:
         print(f"jssl: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -101,9 +96,13 @@ def _methods(args) -> int:
     from jssl.methods import REGISTRY
 
     width = max(map(len, REGISTRY))
-    for name, entry in sorted(REGISTRY.items()):
-        needs = ", ".join(entry.needs) or "-"
-        print(f"{name:{width}}  needs: {needs:28}  golden: {entry.golden:14}  {entry.paper}")
+    try:
+        for name, entry in sorted(REGISTRY.items()):
+            needs = ", ".join(entry.needs) or "-"
+            print(f"{name:{width}}  needs: {needs:28}  golden: {entry.golden:14}  {entry.paper}")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the list, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails, too
     return 0
 
 

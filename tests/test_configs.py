@@ -15,7 +15,6 @@ from jssl.train import setup
 
 ROOT = pathlib.Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "configs").glob("*.py"))
-RESULTS = sorted((ROOT / "benchmarks" / "results" / "quality_cifar10").glob("*_seed0.json"))
 
 
 def is_quick(recipe):
@@ -44,22 +43,30 @@ def test_every_method_has_a_small_and_a_full_recipe():
         assert stems & {f"{name}_resnet18_cifar10", f"{name}_vit_tiny_cifar10"}
 
 
-@pytest.mark.parametrize("result", RESULTS, ids=lambda path: path.stem)
-def test_published_figures_are_those_of_the_benchmark(result):
+@pytest.mark.parametrize("name", sorted(methods.REGISTRY))
+def test_published_figures_are_those_of_the_benchmark(name):
     """README's row and the recipe's docstring and steps, against what benchmarks/quality.py wrote."""
+    recipe = ROOT / "configs" / f"{name}_small_cifar10.py"
+    docstring = " ".join(ast.get_docstring(ast.parse(recipe.read_text())).split())
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if f"| `{recipe.stem}`" in line]
+    result = ROOT / "benchmarks" / "results" / "quality_cifar10" / f"{name}_seed0.json"
+    if not result.is_file():
+        assert "Not yet measured" in docstring and not rows
+        return
     run = json.loads(result.read_text())
     knn, linear, untrained_knn, untrained_linear = (
         f"{100 * run[which][probe]:.1f} %" for which in ("encoder", "random") for probe in ("knn", "linear")
     )
-    recipe = ROOT / "configs" / f"{run['method']}_small_cifar10.py"
-    docstring = " ".join(ast.get_docstring(ast.parse(recipe.read_text())).split())
+    rankme = f"{run['encoder']['rankme']:.0f} of {run['encoder']['dimension']}"
     assert f"k-NN (k=20) {knn}, linear {linear}; the same encoder at random {untrained_knn}" in docstring
-    assert f"{run['steps']:,} steps" in docstring and f"took {run['minutes']:.1f} minutes" in docstring
+    assert f"{untrained_linear}. RankMe {rankme}. {run['steps']:,} steps" in docstring
+    assert f"took {run['minutes']:.1f} minutes" in docstring
     assert load_config(str(recipe), []).steps == pytest.approx(run["steps"], rel=0.01)
-    (row,) = [line for line in (ROOT / "README.md").read_text().splitlines() if f"| `{recipe.stem}`" in line]
-    assert [cell.split(" (")[0].strip() for cell in row.split("|")[2:4]] == [knn, linear]
-    assert f"({untrained_knn[:-2]})" in row and f"({untrained_linear[:-2]})" in row
-    assert f"| {run['minutes']:.1f} min | {run['images_per_second']:.0f} |" in row
+    (row,) = rows
+    assert [cell.strip() for cell in row.split("|")[2:7]] == [
+        f"{knn} ({untrained_knn[:-2]})", f"{linear} ({untrained_linear[:-2]})", rankme,
+        f"{run['minutes']:.1f} min", f"{run['images_per_second']:.0f}",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import doctest
 import json
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -100,6 +101,15 @@ def test_the_page_shows_failures_and_what_was_skipped():
     assert "| 37.5 ± 158.8 |" in table[3] and "10.0 ± 0.0 of 16" in table[3] and "10.0 of 48 | - | - |" in table[4]
     assert "failed: ValueError: a\\|b" in table[5] and len({line.replace("\\|", "").count("|") for line in table}) == 1
     assert "No recipe, not run: byol." in page and "2 seeds" in page and "20 training and 4 test images" in page
+
+
+@pytest.mark.parametrize("name", ["quality_cifar10", "quality_synthetic"])
+def test_published_tables_are_those_of_the_published_runs(name, tmp_path):
+    results = FOLDER / "results"
+    shutil.copytree(results / name, tmp_path / name)
+    assert quality.main(["--out", str(tmp_path / name), "--report"]) == 0
+    for suffix in (".md", ".json"):
+        assert (tmp_path / f"{name}{suffix}").read_text() == (results / f"{name}{suffix}").read_text()
 
 
 def test_wrong_arguments_are_one_line(tmp_path, capsys):

@@ -147,7 +147,7 @@ def test_accumulation_is_exact_or_refused(name):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("moco-vit")
-@pytest.mark.parametrize("options", [{"accumulate": 4}, {"devices": 8, "fsdp": 4}])
+@pytest.mark.parametrize("options", [{"accumulate": 4}, {"devices": 8, "fsdp": 4}, {"devices": 8, "accumulate": 2}])
 def test_queue_takes_every_key_once_in_the_order_of_the_batch(options):
     whole, parts = Tiny("moco-vit"), Tiny("moco-vit", **options)  # two keys per example: 32 of the 64 rows per update
     np.testing.assert_allclose(parts.run(5), whole.run(5), rtol=1e-5)
