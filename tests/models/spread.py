@@ -1,4 +1,6 @@
-"""Variables without compiling an initialiser, functions on some of the forced CPU devices, and trees compared."""
+"""Variables without compiling an initialiser, models and functions on devices run, and trees compared."""
+
+import functools
 
 import jax
 import numpy as np
@@ -32,6 +34,12 @@ def assert_trees_close(actual, expected, *, relative=1e-5):
         a, e = np.asarray(a, np.float64), np.asarray(e, np.float64)
         error, size = np.abs(a - e).max(), np.abs(e).max()
         assert error <= relative * size + 1e-7, f"{jax.tree_util.keystr(path)}: {error:.3g} of {size:.3g}"
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def apply(model, params, *args, **kwargs):
+    """The model's output; compiled once for every call with the same model and shapes."""
+    return model.apply({"params": params}, *args, **kwargs)
 
 
 def variables(model, *args, seed=0, **kwargs):

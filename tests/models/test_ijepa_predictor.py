@@ -72,7 +72,7 @@ def _params():
 
 
 def _predict(*args, model=TINY, **kwargs):
-    return jax.jit(lambda args, kwargs: model.apply({"params": _params()}, *args, **kwargs))(args, kwargs)
+    return spread.apply(model, _params(), *args, **kwargs)
 
 
 def test_padding_changes_nothing():

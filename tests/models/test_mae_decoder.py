@@ -64,7 +64,7 @@ TOKENS, RESTORE = np.random.default_rng(0).normal(size=(1, 2, 6)).astype(np.floa
 
 def _decode(class_token, model=TINY):
     variables = spread.variables(TINY, TOKENS, RESTORE, class_token=None)
-    return jax.jit(lambda v, token: model.apply(v, TOKENS, RESTORE, class_token=token))(variables, class_token)
+    return spread.apply(model, variables["params"], TOKENS, RESTORE, class_token=class_token)
 
 
 def test_class_token_takes_part_and_leaves():

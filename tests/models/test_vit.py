@@ -14,10 +14,6 @@ def _params(model):
     return spread.variables(model, IMAGES)["params"]
 
 
-def _apply(model, params, *args, **kwargs):
-    return jax.jit(lambda p, a, k: model.apply({"params": p}, *a, **k))(params, args, kwargs)
-
-
 @pytest.mark.parametrize(
     ("size", "patch", "count"),
     # timm's counts without the classifier. With 1000 classes: 5.7, 22.1, 86.6, 304.3 and 632.0 million.
@@ -49,13 +45,13 @@ def test_start():
 def test_subsets(options):
     model = ViT(**TINY, **options)
     params = _params(model)
-    pooled, tokens = _apply(model, params, IMAGES)
+    pooled, tokens = spread.apply(model, params, IMAGES)
     assert pooled.shape == (4, 8)
     assert tokens.shape == (4, 16, 8)
 
     # All patches in any order: the same features, in that order.
     order = np.stack([np.random.default_rng(i).permutation(16) for i in range(4)])
-    pooled_all, tokens_all = _apply(model, params, IMAGES, indices=order)
+    pooled_all, tokens_all = spread.apply(model, params, IMAGES, indices=order)
     np.testing.assert_allclose(pooled_all, pooled, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
         tokens_all, np.take_along_axis(np.asarray(tokens), order[..., None], 1), rtol=1e-4, atol=1e-5
@@ -63,17 +59,17 @@ def test_subsets(options):
 
     # Some patches: the others' pixels do not matter, and neither does padding.
     some = order[:, :6]
-    pooled_some, tokens_some = _apply(model, params, IMAGES, indices=some)
+    pooled_some, tokens_some = spread.apply(model, params, IMAGES, indices=some)
     assert tokens_some.shape == (4, 6, 8)
     assert np.abs(pooled_some - pooled).max() > 0.01
     unseen = np.isin(np.arange(16), some[0], invert=True).reshape(4, 4).repeat(4, 0).repeat(4, 1)
     changed = IMAGES.copy()
     changed[0][unseen] = 100.0
-    np.testing.assert_array_equal(_apply(model, params, changed, indices=some)[1], tokens_some)
+    np.testing.assert_array_equal(spread.apply(model, params, changed, indices=some)[1], tokens_some)
     valid = np.arange(9) < 6
     for padding in (0, 15):
         padded = np.where(valid, order[:, :9], padding)
-        pooled_pad, tokens_pad = _apply(model, params, IMAGES, indices=padded, token_mask=np.tile(valid, (4, 1)))
+        pooled_pad, tokens_pad = spread.apply(model, params, IMAGES, indices=padded, token_mask=np.tile(valid, (4, 1)))
         np.testing.assert_allclose(pooled_pad, pooled_some, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(tokens_pad[:, :6], tokens_some, rtol=1e-4, atol=1e-5)
 
@@ -83,8 +79,8 @@ def test_token_mask_is_per_example():
     params = _params(model)
     mask = np.ones((4, 16), bool)
     mask[1, 5:] = False
-    pooled, _ = _apply(model, params, IMAGES, token_mask=mask)
-    full, _ = _apply(model, params, IMAGES)
+    pooled, _ = spread.apply(model, params, IMAGES, token_mask=mask)
+    full, _ = spread.apply(model, params, IMAGES)
     difference = np.abs(pooled - full).max(1)
     assert difference[1] > 0.01
     assert np.delete(difference, 1).max() < 1e-4
@@ -92,9 +88,9 @@ def test_token_mask_is_per_example():
 
 def test_pooling():
     params = _params(ViT(**TINY))
-    token, tokens = _apply(ViT(**TINY), params, IMAGES)
-    mean, _ = _apply(ViT(**TINY, pool="mean"), params, IMAGES)
-    nothing, _ = _apply(ViT(**TINY, pool="none"), params, IMAGES)
+    token, tokens = spread.apply(ViT(**TINY), params, IMAGES)
+    mean, _ = spread.apply(ViT(**TINY, pool="mean"), params, IMAGES)
+    nothing, _ = spread.apply(ViT(**TINY, pool="none"), params, IMAGES)
     np.testing.assert_allclose(mean, np.mean(tokens, 1), rtol=1e-5, atol=1e-6)
     assert np.abs(token - mean).max() > 0.1
     assert nothing is None
@@ -103,9 +99,9 @@ def test_pooling():
 def test_registers_take_part_and_are_dropped():
     model = ViT(**TINY, registers=3)
     params = _params(model)
-    _, tokens = _apply(model, params, IMAGES)
+    _, tokens = spread.apply(model, params, IMAGES)
     assert tokens.shape == (4, 16, 8)
-    _, changed = _apply(model, params | {"registers": -params["registers"]}, IMAGES)
+    _, changed = spread.apply(model, params | {"registers": -params["registers"]}, IMAGES)
     assert np.abs(tokens - changed).max() > 0.01
 
 
@@ -114,7 +110,7 @@ def test_other_image_sizes(positions, shape):
     model = ViT(**TINY, positions=positions)
     params = _params(model)
     images = np.random.default_rng(1).normal(size=(2, *shape, 3)).astype(np.float32)
-    pooled, tokens = _apply(model, params, images)
+    pooled, tokens = spread.apply(model, params, images)
     assert pooled.shape == (2, 8)
     assert tokens.shape == (2, shape[0] * shape[1] // 16, 8)
     if positions == "learned":
@@ -143,7 +139,7 @@ def test_gradients_on_devices_and_drop_path_keys():
     whole = jax.jit(run)(params, images, indices, mask, keys)
     split = spread.on_devices(run, 8, (params,), (images, indices, mask, keys), (True, False))
     spread.assert_trees_close(split, whole)
-    evaluated, _ = _apply(model, params, images, indices=indices, token_mask=mask)
+    evaluated, _ = spread.apply(model, params, images, indices=indices, token_mask=mask)
     assert np.abs(whole[0] - evaluated).max() > 0.01  # the keys do something
 
 
@@ -192,6 +188,6 @@ def test_unknown_size():
 def test_patch_norm_sees_neither_brightness_nor_contrast():
     model = ViT(**TINY, patch_norm=True)
     params = _params(model)
-    plain, changed = (_apply(model, params, images)[1] for images in (IMAGES, 0.3 * IMAGES + 2.0))
+    plain, changed = (spread.apply(model, params, images)[1] for images in (IMAGES, 0.3 * IMAGES + 2.0))
     np.testing.assert_allclose(changed, plain, atol=1e-3)
     assert np.abs(plain[0] - plain[1]).max() > 0.1
