@@ -95,11 +95,14 @@ def _views(args) -> int:
 def _methods(args) -> int:
     from jssl.methods import REGISTRY
 
-    width = max(map(len, REGISTRY))
+    rows = [
+        (name, f"needs: {', '.join(entry.needs) or '-'}", f"golden: {entry.golden}", entry.paper)
+        for name, entry in sorted(REGISTRY.items())
+    ]
+    widths = [max(map(len, column)) for column in list(zip(*rows))[:-1]] + [0]
     try:
-        for name, entry in sorted(REGISTRY.items()):
-            needs = ", ".join(entry.needs) or "-"
-            print(f"{name:{width}}  needs: {needs:28}  golden: {entry.golden:14}  {entry.paper}")
+        for row in rows:
+            print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)))
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the list, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails, too

@@ -136,6 +136,8 @@ def test_methods_lists_everything(capsys):
         (line,) = [line for line in printed.splitlines() if line.startswith(f"{name} ")]
         assert entry.paper in line and all(need in line for need in entry.needs)
         assert re.search(r"arXiv:\d{4}\.\d{5}|JMLR \d{4}", entry.paper)
+    for word in ("needs: ", "golden: "):  # columns
+        assert len({line.index(word) for line in printed.splitlines()}) == 1
 
 
 def test_a_reader_that_leaves_is_no_error():

@@ -13,7 +13,7 @@ from jssl.models import ijepa as predictors
 @register(
     "ijepa",
     paper="Assran et al., Self-Supervised Learning from Images with a Joint-Embedding Predictive Architecture, arXiv:2301.08243",
-    needs=("teacher",),
+    needs=("teacher", "predictor", "ViT"),
     golden="ijepa",
 )
 def build(

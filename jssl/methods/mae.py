@@ -10,7 +10,12 @@ from jssl.methods.registry import register
 from jssl.models import mae as decoders
 
 
-@register("mae", paper="He et al., Masked Autoencoders Are Scalable Vision Learners, arXiv:2111.06377", golden="mae")
+@register(
+    "mae",
+    paper="He et al., Masked Autoencoders Are Scalable Vision Learners, arXiv:2111.06377",
+    needs=("ViT",),
+    golden="mae",
+)
 def build(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, mask_ratio: float = 0.75,
     normalize_targets: bool = True, decoder_width: int = 512, decoder_depth: int = 8, decoder_heads: int = 16,

@@ -15,7 +15,7 @@ class Entry(NamedTuple):
     Attributes:
       build: keyword arguments -> Method.
       paper: authors, short title, arXiv number.
-      needs: what it carries beside parameters, e.g. ``("teacher", "queue")``.
+      needs: what it carries beside an encoder and a projector, and asks for, e.g. ``("teacher", "queue")`` or ``("ViT",)``.
       golden: the golden file its objective is checked against.
     """
 
