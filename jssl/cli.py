@@ -99,10 +99,10 @@ def _methods(args) -> int:
         (name, f"needs: {', '.join(entry.needs) or '-'}", f"golden: {entry.golden}", entry.paper)
         for name, entry in sorted(REGISTRY.items())
     ]
-    widths = [max(map(len, column)) for column in list(zip(*rows))[:-1]] + [0]
+    widths = [max(map(len, column)) for column in zip(*rows)]
     try:
         for row in rows:
-            print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)))
+            print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip())
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the list, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails, too

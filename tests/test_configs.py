@@ -43,6 +43,27 @@ def test_every_method_has_a_small_and_a_full_recipe():
         assert stems & {f"{name}_resnet18_cifar10", f"{name}_vit_tiny_cifar10"}
 
 
+def test_readme_sums_up_the_benchmark():
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    cifar10, synthetic = (
+        json.loads((ROOT / "benchmarks" / "results" / f"quality_{data}.json").read_text())
+        for data in ("cifar10", "synthetic")
+    )
+    minutes = [run["minutes"] for run in cifar10["runs"]]
+    assert f"the runs took {round(min(minutes), 1):g} to {round(max(minutes), 1):g} minutes" in readme
+    pixels = cifar10["pixels"]
+    assert (
+        f"pixels themselves reach {100 * pixels['knn']['mean']:.1f} % k-NN and {100 * pixels['linear']['mean']:.1f} % linear"
+        in readme
+    )
+    margins = {row["method"]: 100 * row["margin"]["mean"] for row in synthetic["rows"]}
+    assert set(margins) == set(methods.REGISTRY)
+    worst, second = sorted(margins, key=margins.get)[:2]
+    assert worst == "relative_position"
+    assert f"by {margins[second]:.0f} points of k-NN or more there" in readme
+    assert f"the pretext task relative position, {margins[worst]:.0f} points" in readme
+
+
 @pytest.mark.parametrize("name", sorted(methods.REGISTRY))
 def test_published_figures_are_those_of_the_benchmark(name):
     """README's row and the recipe's docstring and steps, against what benchmarks/quality.py wrote."""

@@ -15,7 +15,8 @@ class Entry(NamedTuple):
     Attributes:
       build: keyword arguments -> Method.
       paper: authors, short title, arXiv number.
-      needs: what it carries beside an encoder and a projector, and asks for, e.g. ``("teacher", "queue")`` or ``("ViT",)``.
+      needs: what it has beside an encoder, a projector and a decoder, and what it asks for: ``("teacher", "queue")``,
+        ``("ViT",)``, ``("labels",)``.
       golden: the golden file its objective is checked against.
     """
 
