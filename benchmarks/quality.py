@@ -88,10 +88,15 @@ def run_one(method: str, recipe: pathlib.Path, seed: int, args, out: pathlib.Pat
     with open(workdir / "log.txt", "w") as log:
         code = subprocess.run([*command, "--outcome", str(outcome)], stdout=log, stderr=log).returncode
     identity = {
-        "method": method, "seed": seed, "labels": "labels" in REGISTRY[method].needs, "data": without_paths(args.data),
-        "budget_seconds": args.budget, "machine": machine(), "jax": importlib.metadata.version("jax"),
+        "method": method,
+        "seed": seed,
+        "labels": "labels" in REGISTRY[method].needs,
+        "data": without_paths(args.data),
+        "budget_seconds": args.budget,
+        "machine": machine(),
+        "jax": importlib.metadata.version("jax"),
         "date": datetime.date.today().isoformat(),
-    }  # fmt: skip
+    }
     if outcome.is_file():
         return identity | json.loads(without_paths(outcome.read_text()))
     return identity | {"error": f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"}
@@ -108,9 +113,12 @@ def report(out: pathlib.Path, without: list[str]) -> None:
     seeds = ",".join(map(str, sorted({run["seed"] for run in runs})))
     options = f"--data '{runs[0]['data']}' --budget {runs[0]['budget_seconds']:g} --seeds {seeds}"
     result = {
-        "command": f"python benchmarks/quality.py --methods {methods} {options}", "without_recipe": missing,
-        "pixels": quality_report.pixels(runs), "rows": quality_report.rows(runs), "runs": runs,
-    }  # fmt: skip
+        "command": f"python benchmarks/quality.py --methods {methods} {options}",
+        "without_recipe": missing,
+        "pixels": quality_report.pixels(runs),
+        "rows": quality_report.rows(runs),
+        "runs": runs,
+    }
     write(out.with_name(out.name + ".json"), json.dumps(result, indent=1))
     write(out.with_name(out.name + ".md"), quality_report.markdown(result))
 

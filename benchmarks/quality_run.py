@@ -58,10 +58,14 @@ def train_and_evaluate(args) -> dict:
         raise SystemExit(code)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     return {
-        "steps": config.steps, "seconds_per_step": seconds, **speed(read_metrics(args.workdir), config.data.batch_size),
-        "peak_memory_mib": peak, "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-        **evaluate(args.workdir, pathlib.Path(args.cache)), "config": config.to_dict(),
-    }  # fmt: skip
+        "steps": config.steps,
+        "seconds_per_step": seconds,
+        **speed(read_metrics(args.workdir), config.data.batch_size),
+        "peak_memory_mib": peak,
+        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+        **evaluate(args.workdir, pathlib.Path(args.cache)),
+        "config": config.to_dict(),
+    }
 
 
 def step_seconds(config, *, at_least: float) -> float:

@@ -16,8 +16,13 @@ def get_config():
     config = resnet18_cifar10("barlow_twins", batch_size=256, epochs=1000)
     epoch = config.steps // 1000
     config.method.update({"projector": (2048, 2048, 2048)})
-    config.optimizer.update({
-        "name": "larc", "learning_rate": 0.3 / 10, "weight_decay": 1e-4 * 10, "warmup_steps": 10 * epoch,
-        "options": {"trust_coefficient": 0.02},
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "larc",
+            "learning_rate": 0.3 / 10,
+            "weight_decay": 1e-4 * 10,
+            "warmup_steps": 10 * epoch,
+            "options": {"trust_coefficient": 0.02},
+        }
+    )
     return config

@@ -23,9 +23,9 @@ def get_config():
     config = small_vit_cifar10("data2vec", batch_size=32, steps=4990)
     config.image_size, config.eval_image_size = 24, 32
     # A grid of 6: single patches are hidden, and what all patches share is taken out of the targets.
-    config.method.update({
-        "mask_ratio": 0.6, "min_block": 1, "max_block": 1, "top_blocks": 4, "normalize_layers": "instance",
-    })  # fmt: skip
+    config.method.update(
+        {"mask_ratio": 0.6, "min_block": 1, "max_block": 1, "top_blocks": 4, "normalize_layers": "instance"}
+    )
     config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 499})
     config.teacher.update({"momentum": 0.9998, "momentum_end": 1.0})
     return config

@@ -13,12 +13,16 @@ from jssl.recipes import vit_imagenet
 def get_config():
     config = vit_imagenet("data2vec", "vit_base", batch_size=2048, epochs=800)
     epoch = config.steps // 800
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_steps": 40 * epoch, "clip_norm": 3.0,
-    })  # fmt: skip
+    config.optimizer.update(
+        {"name": "adamw", "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_steps": 40 * epoch, "clip_norm": 3.0}
+    )
     config.encoder.update({"drop_path": 0.2, "layer_scale": 1e-4})
     config.augmentation = {
-        "crop_scale": (0.08, 1.0), "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "jitter_prob": 1.0,
-    }  # fmt: skip
+        "crop_scale": (0.08, 1.0),
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0.4,
+        "jitter_prob": 1.0,
+    }
     config.teacher.update({"momentum": 0.9998, "momentum_end": 0.9998})
     return config

@@ -14,8 +14,8 @@ def get_config():
     config = vit_tiny_cifar10("data2vec", batch_size=1024, epochs=400)
     epoch = config.steps // 400
     config.method.min_block = 4  # of 64 patches, where the paper has 16 of 196
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_steps": 40 * epoch, "clip_norm": 3.0,
-    })  # fmt: skip
+    config.optimizer.update(
+        {"name": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_steps": 40 * epoch, "clip_norm": 3.0}
+    )
     config.teacher.update({"momentum": 0.998, "momentum_end": 0.9998})
     return config

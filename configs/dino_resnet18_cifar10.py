@@ -14,13 +14,25 @@ from jssl.recipes import resnet18_cifar10
 def get_config():
     config = resnet18_cifar10("dino", batch_size=256, epochs=200)
     epoch = config.steps // 200
-    config.method.update({
-        "num_local": 0, "global_scale": (0.08, 1.0), "prototypes": 4096, "teacher_temperature": 0.07,
-        "teacher_temperature_warmup_steps": 30 * epoch,
-    })  # fmt: skip
-    config.optimizer.update({
-        "name": "larc", "learning_rate": 0.3, "weight_decay": 1e-6, "warmup_steps": 10 * epoch,
-        "options": {"trust_coefficient": 0.02}, "freeze": "last_layer", "freeze_steps": epoch,
-    })  # fmt: skip
+    config.method.update(
+        {
+            "num_local": 0,
+            "global_scale": (0.08, 1.0),
+            "prototypes": 4096,
+            "teacher_temperature": 0.07,
+            "teacher_temperature_warmup_steps": 30 * epoch,
+        }
+    )
+    config.optimizer.update(
+        {
+            "name": "larc",
+            "learning_rate": 0.3,
+            "weight_decay": 1e-6,
+            "warmup_steps": 10 * epoch,
+            "options": {"trust_coefficient": 0.02},
+            "freeze": "last_layer",
+            "freeze_steps": epoch,
+        }
+    )
     config.teacher.update({"momentum": 0.9995, "momentum_end": 1.0})
     return config

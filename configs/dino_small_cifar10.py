@@ -19,14 +19,29 @@ from jssl.recipes import small_resnet_cifar10
 
 def get_config():
     config = small_resnet_cifar10("dino", batch_size=64, steps=3140)
-    config.method.update({
-        "num_local": 0, "global_scale": (0.2, 1.0), "hidden": 512, "bottleneck": 128, "prototypes": 1024,
-        "batch_norm_head": True, "centering": "sinkhorn", "teacher_temperature": 0.01, "warmup_teacher_temperature": 0.01,
-    })  # fmt: skip
+    config.method.update(
+        {
+            "num_local": 0,
+            "global_scale": (0.2, 1.0),
+            "hidden": 512,
+            "bottleneck": 128,
+            "prototypes": 1024,
+            "batch_norm_head": True,
+            "centering": "sinkhorn",
+            "teacher_temperature": 0.01,
+            "warmup_teacher_temperature": 0.01,
+        }
+    )
     config.augmentation = {"blur": False, "interpolation": "bilinear"}
-    config.optimizer.update({
-        "name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 314, "freeze": "last_layer",
-        "freeze_steps": 235,
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "muon",
+            "learning_rate": 5e-3,
+            "weight_decay": 0.02,
+            "warmup_steps": 314,
+            "freeze": "last_layer",
+            "freeze_steps": 235,
+        }
+    )
     config.teacher.update({"momentum": 0.9, "momentum_end": 1.0})
     return config

@@ -22,8 +22,17 @@ def get_config():
         }
     )
     config.augmentation = {"blur": False}
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 5e-4 * 512 / 256, "weight_decay": 0.04, "weight_decay_end": 0.4,
-        "warmup_steps": 10 * epoch, "learning_rate_end": 1e-6, "clip_norm": 3.0, "freeze": "last_layer", "freeze_steps": epoch,
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 5e-4 * 512 / 256,
+            "weight_decay": 0.04,
+            "weight_decay_end": 0.4,
+            "warmup_steps": 10 * epoch,
+            "learning_rate_end": 1e-6,
+            "clip_norm": 3.0,
+            "freeze": "last_layer",
+            "freeze_steps": epoch,
+        }
+    )
     return config

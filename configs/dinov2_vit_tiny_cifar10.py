@@ -14,13 +14,22 @@ from jssl.recipes import vit_tiny_cifar10
 def get_config():
     config = vit_tiny_cifar10("dinov2", batch_size=512, epochs=400)
     epoch = config.steps // 400
-    config.method.update({
-        "local_size": 16, "prototypes": 4096, "bottleneck": 256, "teacher_temperature_warmup_steps": 30 * epoch,
-    })  # fmt: skip
+    config.method.update(
+        {"local_size": 16, "prototypes": 4096, "bottleneck": 256, "teacher_temperature_warmup_steps": 30 * epoch}
+    )
     config.augmentation = {"blur": False}
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 4e-3 * (512 / 1024) ** 0.5, "weight_decay": 0.04, "weight_decay_end": 0.4,
-        "warmup_steps": 10 * epoch, "learning_rate_end": 1e-6, "clip_norm": 3.0, "freeze": "last_layer", "freeze_steps": epoch,
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 4e-3 * (512 / 1024) ** 0.5,
+            "weight_decay": 0.04,
+            "weight_decay_end": 0.4,
+            "warmup_steps": 10 * epoch,
+            "learning_rate_end": 1e-6,
+            "clip_norm": 3.0,
+            "freeze": "last_layer",
+            "freeze_steps": epoch,
+        }
+    )
     config.teacher.update({"momentum": 0.992, "momentum_end": 1.0})
     return config

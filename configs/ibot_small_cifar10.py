@@ -23,14 +23,30 @@ def get_config():
     config = small_vit_cifar10("ibot", batch_size=64, steps=1310)
     config.image_size, config.eval_image_size = 24, 32
     config.encoder.patch_norm = True
-    config.method.update({
-        "num_local": 0, "global_scale": (0.2, 1.0), "mask_ratio": (0.1, 0.3), "mask_probability": 0.25, "hidden": 256,
-        "bottleneck": 128, "prototypes": 1024, "batch_norm_head": True, "teacher_temperature": 0.04, "center_momentum": 0.8,
-    })  # fmt: skip
-    config.optimizer.update({
-        "name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 131, "freeze": "last_layer",
-        "freeze_steps": 437,
-    })  # fmt: skip
+    config.method.update(
+        {
+            "num_local": 0,
+            "global_scale": (0.2, 1.0),
+            "mask_ratio": (0.1, 0.3),
+            "mask_probability": 0.25,
+            "hidden": 256,
+            "bottleneck": 128,
+            "prototypes": 1024,
+            "batch_norm_head": True,
+            "teacher_temperature": 0.04,
+            "center_momentum": 0.8,
+        }
+    )
+    config.optimizer.update(
+        {
+            "name": "muon",
+            "learning_rate": 5e-3,
+            "weight_decay": 0.02,
+            "warmup_steps": 131,
+            "freeze": "last_layer",
+            "freeze_steps": 437,
+        }
+    )
     config.augmentation = {"blur": False, "interpolation": "bilinear"}
     config.teacher.update({"momentum": 0.98, "momentum_end": 1.0})
     return config

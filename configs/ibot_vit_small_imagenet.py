@@ -12,13 +12,26 @@ from jssl.recipes import vit_imagenet
 def get_config():
     config = vit_imagenet("ibot", "vit_small", batch_size=1024, epochs=800)
     epoch = config.steps // 800
-    config.method.update({
-        "global_scale": (0.25, 1.0), "local_scale": (0.05, 0.25), "norm_last_layer": False,
-        "teacher_temperature_warmup_steps": 30 * epoch,
-    })  # fmt: skip
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 5e-4 * 1024 / 256, "weight_decay": 0.04, "weight_decay_end": 0.4,
-        "warmup_steps": 10 * epoch, "learning_rate_end": 1e-6, "clip_norm": 3.0, "freeze": "last_layer", "freeze_steps": epoch,
-    })  # fmt: skip
+    config.method.update(
+        {
+            "global_scale": (0.25, 1.0),
+            "local_scale": (0.05, 0.25),
+            "norm_last_layer": False,
+            "teacher_temperature_warmup_steps": 30 * epoch,
+        }
+    )
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 5e-4 * 1024 / 256,
+            "weight_decay": 0.04,
+            "weight_decay_end": 0.4,
+            "warmup_steps": 10 * epoch,
+            "learning_rate_end": 1e-6,
+            "clip_norm": 3.0,
+            "freeze": "last_layer",
+            "freeze_steps": epoch,
+        }
+    )
     config.encoder.drop_path = 0.1
     return config

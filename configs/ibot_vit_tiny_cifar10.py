@@ -13,13 +13,27 @@ from jssl.recipes import vit_tiny_cifar10
 def get_config():
     config = vit_tiny_cifar10("ibot", batch_size=512, epochs=400)
     epoch = config.steps // 400
-    config.method.update({
-        "local_size": 16, "prototypes": 4096, "teacher_temperature_warmup_steps": 30 * epoch,
-        "global_scale": (0.25, 1.0), "local_scale": (0.05, 0.25),
-    })  # fmt: skip
+    config.method.update(
+        {
+            "local_size": 16,
+            "prototypes": 4096,
+            "teacher_temperature_warmup_steps": 30 * epoch,
+            "global_scale": (0.25, 1.0),
+            "local_scale": (0.05, 0.25),
+        }
+    )
     config.augmentation = {"blur": False}
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 5e-4 * 512 / 256, "weight_decay": 0.04, "weight_decay_end": 0.4,
-        "warmup_steps": 10 * epoch, "learning_rate_end": 1e-6, "clip_norm": 3.0, "freeze": "last_layer", "freeze_steps": epoch,
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 5e-4 * 512 / 256,
+            "weight_decay": 0.04,
+            "weight_decay_end": 0.4,
+            "warmup_steps": 10 * epoch,
+            "learning_rate_end": 1e-6,
+            "clip_norm": 3.0,
+            "freeze": "last_layer",
+            "freeze_steps": epoch,
+        }
+    )
     return config

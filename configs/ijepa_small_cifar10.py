@@ -24,9 +24,9 @@ def get_config():
     config = small_vit_cifar10("ijepa", batch_size=64, steps=1850)
     config.image_size, config.eval_image_size = 24, 32
     config.encoder.update({"positions": "learned", "layer_scale": 0.1, "patch_norm": True})
-    config.method.update({
-        "context_size": 14, "min_keep": 4, "predictor_width": 128, "predictor_depth": 2, "predictor_heads": 4,
-    })  # fmt: skip
+    config.method.update(
+        {"context_size": 14, "min_keep": 4, "predictor_width": 128, "predictor_depth": 2, "predictor_heads": 4}
+    )
     config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 109})
     config.teacher.update({"momentum": 0.9999, "momentum_end": 1.0})
     return config

@@ -15,10 +15,16 @@ def get_config():
     epoch = config.steps // 400
     config.method.update({"predictor_width": 96, "predictor_depth": 6, "predictor_heads": 3})
     config.augmentation = {"crop_scale": (0.3, 1.0)}
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 5e-4, "weight_decay": 0.04, "weight_decay_end": 0.4, "warmup_steps": 15 * epoch,
-        "learning_rate_end": 1e-6,
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 5e-4,
+            "weight_decay": 0.04,
+            "weight_decay_end": 0.4,
+            "warmup_steps": 15 * epoch,
+            "learning_rate_end": 1e-6,
+        }
+    )
     config.teacher.schedule = "linear"
     config.encoder.update({"class_token": False, "pool": "mean"})
     return config

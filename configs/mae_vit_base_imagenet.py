@@ -12,9 +12,14 @@ from jssl.recipes import vit_imagenet
 def get_config():
     config = vit_imagenet("mae", "vit_base", batch_size=4096, epochs=1600)
     epoch = config.steps // 1600
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 1.5e-4 * 4096 / 256, "weight_decay": 0.05, "warmup_steps": 40 * epoch,
-        "options": {"b2": 0.95},
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 1.5e-4 * 4096 / 256,
+            "weight_decay": 0.05,
+            "warmup_steps": 40 * epoch,
+            "options": {"b2": 0.95},
+        }
+    )
     config.encoder.positions = "sincos"
     return config

@@ -14,8 +14,13 @@ def get_config():
     config = vit_tiny_cifar10("mae", batch_size=1024, epochs=400)
     epoch = config.steps // 400
     config.method.update({"decoder_width": 128, "decoder_depth": 4, "decoder_heads": 4})
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 1.5e-4 * 1024 / 256, "weight_decay": 0.05, "warmup_steps": 40 * epoch,
-        "options": {"b2": 0.95},
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 1.5e-4 * 1024 / 256,
+            "weight_decay": 0.05,
+            "warmup_steps": 40 * epoch,
+            "options": {"b2": 0.95},
+        }
+    )
     return config

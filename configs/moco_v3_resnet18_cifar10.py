@@ -13,12 +13,17 @@ from jssl.recipes import resnet18_cifar10
 def get_config():
     config = resnet18_cifar10("moco_v3", batch_size=256, epochs=1000)
     epoch = config.steps // 1000
-    config.method.update({
-        "temperature": 0.2, "projector": (4096, 256), "predictor": (4096, 256), "final_batch_norm": False,
-    })  # fmt: skip
-    config.optimizer.update({
-        "name": "larc", "learning_rate": 0.3, "weight_decay": 1e-6, "warmup_steps": 10 * epoch,
-        "options": {"trust_coefficient": 0.02},
-    })  # fmt: skip
+    config.method.update(
+        {"temperature": 0.2, "projector": (4096, 256), "predictor": (4096, 256), "final_batch_norm": False}
+    )
+    config.optimizer.update(
+        {
+            "name": "larc",
+            "learning_rate": 0.3,
+            "weight_decay": 1e-6,
+            "warmup_steps": 10 * epoch,
+            "options": {"trust_coefficient": 0.02},
+        }
+    )
     config.teacher.update({"momentum": 0.99, "momentum_end": 1.0})
     return config

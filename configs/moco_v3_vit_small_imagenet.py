@@ -12,10 +12,16 @@ from jssl.recipes import vit_imagenet
 def get_config():
     config = vit_imagenet("moco_v3", "vit_small", batch_size=4096, epochs=300)
     epoch = config.steps // 300
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 1.5e-4 * 4096 / 256, "weight_decay": 0.1, "warmup_steps": 40 * epoch,
-        "freeze": "patch_embed", "freeze_steps": config.steps,
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 1.5e-4 * 4096 / 256,
+            "weight_decay": 0.1,
+            "warmup_steps": 40 * epoch,
+            "freeze": "patch_embed",
+            "freeze_steps": config.steps,
+        }
+    )
     config.encoder.update({"positions": "sincos", "heads": 12})
     config.teacher.update({"momentum": 0.99, "momentum_end": 1.0})
     return config

@@ -13,9 +13,15 @@ def get_config():
     config = vit_tiny_cifar10("moco_v3", batch_size=1024, epochs=400)
     epoch = config.steps // 400
     config.augmentation = {"blur": False}
-    config.optimizer.update({
-        "name": "adamw", "learning_rate": 1.5e-4 * 1024 / 256, "weight_decay": 0.1, "warmup_steps": 40 * epoch,
-        "freeze": "patch_embed", "freeze_steps": config.steps,
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "adamw",
+            "learning_rate": 1.5e-4 * 1024 / 256,
+            "weight_decay": 0.1,
+            "warmup_steps": 40 * epoch,
+            "freeze": "patch_embed",
+            "freeze_steps": config.steps,
+        }
+    )
     config.teacher.update({"momentum": 0.99, "momentum_end": 1.0})
     return config

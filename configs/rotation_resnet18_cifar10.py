@@ -14,8 +14,13 @@ def get_config():
     config = resnet18_cifar10("rotation", batch_size=128, epochs=200)
     epoch = config.steps // 200
     config.augmentation = {"crop_scale": (0.4, 1.0)}
-    config.optimizer.update({
-        "name": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4, "warmup_steps": 5 * epoch,
-        "options": {"nesterov": True},
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "sgd",
+            "learning_rate": 0.1,
+            "weight_decay": 5e-4,
+            "warmup_steps": 5 * epoch,
+            "options": {"nesterov": True},
+        }
+    )
     return config

@@ -18,10 +18,16 @@ from jssl.recipes import small_resnet_cifar10
 
 def get_config():
     config = small_resnet_cifar10("swav", batch_size=64, steps=4750)
-    config.method.update({
-        "num_local": 0, "global_scale": (0.2, 1.0), "projector": (512, 128), "prototypes": 1024, "epsilon": 0.01,
-        "sinkhorn_iterations": 5,
-    })  # fmt: skip
+    config.method.update(
+        {
+            "num_local": 0,
+            "global_scale": (0.2, 1.0),
+            "projector": (512, 128),
+            "prototypes": 1024,
+            "epsilon": 0.01,
+            "sinkhorn_iterations": 5,
+        }
+    )
     config.augmentation = {"strength": 0.5, "blur": False}
     config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup_steps": 158})
     config.optimizer.update({"freeze": "^prototypes", "freeze_steps": 158})

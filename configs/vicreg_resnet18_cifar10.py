@@ -15,8 +15,13 @@ def get_config():
     epoch = config.steps // 1000
     config.method.update({"projector": (2048, 2048, 2048), "variance": 50.0})
     config.augmentation = {"blur": False, "crop_scale": (0.2, 1.0), "solarize_prob": 0.1}
-    config.optimizer.update({
-        "name": "larc", "learning_rate": 0.3, "weight_decay": 1e-4, "warmup_steps": 10 * epoch,
-        "options": {"trust_coefficient": 0.02},
-    })  # fmt: skip
+    config.optimizer.update(
+        {
+            "name": "larc",
+            "learning_rate": 0.3,
+            "weight_decay": 1e-4,
+            "warmup_steps": 10 * epoch,
+            "options": {"trust_coefficient": 0.02},
+        }
+    )
     return config

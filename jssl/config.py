@@ -18,53 +18,55 @@ def default_config() -> ConfigDict:
     >>> default_config().data.batch_size
     256
     """
-    return ConfigDict({
-        "seed": 0,
-        # Options of the method's build function (jssl/methods/<name>.py); "name" picks it.
-        "method": {"name": "simclr"},
-        # Options of jssl.methods.networks.make_encoder.
-        "encoder": {"name": "resnet18", "stem": "cifar"},
-        "image_size": 32,  # of the (large) crops
-        "eval_image_size": None,  # of whole images when features are read; None takes image_size
-        "dtype": "bfloat16",  # compute; parameters and optimiser stay float32
-        "augmentation": {},  # changes to the method's augmentation; mean and std are the data's
-        "data": {
-            "source": "synthetic",
-            "feed": "resident",  # the whole set on the device as uint8; "grain" streams it from the host
-            "batch_size": 256,  # global
-            "mean": (0.485, 0.456, 0.406),
-            "std": (0.229, 0.224, 0.225),
-            "options": {},  # of the grain feed: num_workers, num_threads, prefetch
-        },
-        "optimizer": {
-            "name": "sgd",
-            "learning_rate": 0.03,  # peak
-            "weight_decay": 1e-4,
-            "weight_decay_end": None,  # cosine from weight_decay to here; None keeps it
-            "warmup_steps": 0,
-            "learning_rate_end": 0.0,
-            "clip_norm": None,
-            "options": {},  # of jssl.train.optimizers.make_optimizer
-            "freeze": "",  # regex of parameter paths held for the first freeze_steps updates
-            "freeze_steps": 0,
-            "constant_rate": "",  # regex of parameter paths that keep the peak learning rate all along (SimSiam)
-        },
-        "teacher": {"momentum": 0.996, "momentum_end": 1.0, "schedule": "cosine"},  # or linear, over the run
-        "steps": 1000,
-        "accumulate": 1,
-        "fsdp": 1,  # devices that share one copy of the state
-        # What may change when a run is resumed.
-        "run": {
-            "log_every": 20,
-            "eval_every": 0,  # 0: at the end only
-            "checkpoint_every": 500,
-            "keep": 2,
-            "keep_every": None,
-            "on_nonfinite": "stop",  # or "skip": drop the update and go on
-            "online_bank": 5000,  # images of the online k-NN: bank and queries
-            "online_queries": 1000,
-        },
-    })  # fmt: skip
+    return ConfigDict(
+        {
+            "seed": 0,
+            # Options of the method's build function (jssl/methods/<name>.py); "name" picks it.
+            "method": {"name": "simclr"},
+            # Options of jssl.methods.networks.make_encoder.
+            "encoder": {"name": "resnet18", "stem": "cifar"},
+            "image_size": 32,  # of the (large) crops
+            "eval_image_size": None,  # of whole images when features are read; None takes image_size
+            "dtype": "bfloat16",  # compute; parameters and optimiser stay float32
+            "augmentation": {},  # changes to the method's augmentation; mean and std are the data's
+            "data": {
+                "source": "synthetic",
+                "feed": "resident",  # the whole set on the device as uint8; "grain" streams it from the host
+                "batch_size": 256,  # global
+                "mean": (0.485, 0.456, 0.406),
+                "std": (0.229, 0.224, 0.225),
+                "options": {},  # of the grain feed: num_workers, num_threads, prefetch
+            },
+            "optimizer": {
+                "name": "sgd",
+                "learning_rate": 0.03,  # peak
+                "weight_decay": 1e-4,
+                "weight_decay_end": None,  # cosine from weight_decay to here; None keeps it
+                "warmup_steps": 0,
+                "learning_rate_end": 0.0,
+                "clip_norm": None,
+                "options": {},  # of jssl.train.optimizers.make_optimizer
+                "freeze": "",  # regex of parameter paths held for the first freeze_steps updates
+                "freeze_steps": 0,
+                "constant_rate": "",  # regex of parameter paths that keep the peak learning rate all along (SimSiam)
+            },
+            "teacher": {"momentum": 0.996, "momentum_end": 1.0, "schedule": "cosine"},  # or linear, over the run
+            "steps": 1000,
+            "accumulate": 1,
+            "fsdp": 1,  # devices that share one copy of the state
+            # What may change when a run is resumed.
+            "run": {
+                "log_every": 20,
+                "eval_every": 0,  # 0: at the end only
+                "checkpoint_every": 500,
+                "keep": 2,
+                "keep_every": None,
+                "on_nonfinite": "stop",  # or "skip": drop the update and go on
+                "online_bank": 5000,  # images of the online k-NN: bank and queries
+                "online_queries": 1000,
+            },
+        }
+    )
 
 
 FREE_FORM = ("method", "encoder", "augmentation", "data.options", "optimizer.options")

@@ -38,9 +38,15 @@ def small_vit_cifar10(method: str, *, batch_size: int, steps: int) -> ConfigDict
     """A ViT of width 128 and five blocks on 4-pixel patches for two CPU cores."""
     config = cifar10(method, batch_size=batch_size, steps=steps)
     config.encoder = {
-        "name": "vit", "patch_size": 4, "width": 128, "depth": 5, "heads": 4, "positions": "sincos",
-        "class_token": False, "pool": "mean",
-    }  # fmt: skip
+        "name": "vit",
+        "patch_size": 4,
+        "width": 128,
+        "depth": 5,
+        "heads": 4,
+        "positions": "sincos",
+        "class_token": False,
+        "pool": "mean",
+    }
     config.augmentation = {"crop_scale": (0.5, 1.0), "interpolation": "bilinear"}
     config.dtype = "float32"
     config.run.eval_every = max(1, steps // 8)

@@ -7,10 +7,14 @@ import pathlib
 # Before jax starts: the device count is read once.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # LLVM's optimisation is half of a test's time and changes no result that a test asks for; XLA's own passes all run.
-os.environ["XLA_FLAGS"] = " ".join((
-    os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=8", "--xla_backend_optimization_level=0",
-    "--xla_llvm_disable_expensive_passes=true",
-))  # fmt: skip
+os.environ["XLA_FLAGS"] = " ".join(
+    (
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_force_host_platform_device_count=8",
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+    )
+)
 
 import golden
 import jax

@@ -35,22 +35,28 @@ ROWS = {
     "jigsaw": {"encoder": RESNET, "grid": 2, "tile": 6, "num_permutations": 8, "classifier": (16,)},
     "colorization": {"encoder": RESNET, "stride": 2, "decoder_width": 8},
     "denoising": {"encoder": RESNET, "patch": 2, "decoder_width": 8},
-    "swav": MULTI_CROP | {
-        "encoder": RESNET, "projector": (16, 8), "prototypes": 32, "queue_size": 32, "queue_start": 2,
-    },
+    "swav": MULTI_CROP
+    | {"encoder": RESNET, "projector": (16, 8), "prototypes": 32, "queue_size": 32, "queue_start": 2},
     "dino": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}},
-    "ibot": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}, "batch_norm_head": True, "norm_last_layer": False},
+    "ibot": MULTI_CROP
+    | HEAD
+    | {"encoder": VIT | {"drop_path": 0.2}, "batch_norm_head": True, "norm_last_layer": False},
     "dinov2": MULTI_CROP | HEAD | {"encoder": VIT | {"registers": 1, "patch_norm": True}},
     "data2vec": {"encoder": VIT, "top_blocks": 2, "min_block": 2},
     "mae": {
         "encoder": VIT | {"depth": 1, "positions": "sincos"},
-        "decoder_width": 8, "decoder_depth": 1, "decoder_heads": 2,
+        "decoder_width": 8,
+        "decoder_depth": 1,
+        "decoder_heads": 2,
     },
     "ijepa": {
         "encoder": VIT | {"positions": "sincos", "class_token": False, "pool": "mean", "drop_path": 0.2},
-        "predictor_width": 8, "predictor_depth": 1, "predictor_heads": 2, "min_keep": 2,
+        "predictor_width": 8,
+        "predictor_depth": 1,
+        "predictor_heads": 2,
+        "min_keep": 2,
     },
-}  # fmt: skip
+}
 
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {

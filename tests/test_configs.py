@@ -85,9 +85,12 @@ def test_published_figures_are_those_of_the_benchmark(name):
     assert load_config(str(recipe), []).steps == pytest.approx(run["steps"], rel=0.01)
     (row,) = rows
     assert [cell.strip() for cell in row.split("|")[2:7]] == [
-        f"{knn} ({untrained_knn[:-2]})", f"{linear} ({untrained_linear[:-2]})", rankme,
-        f"{run['minutes']:.1f} min", f"{run['images_per_second']:.0f}",
-    ]  # fmt: skip
+        f"{knn} ({untrained_knn[:-2]})",
+        f"{linear} ({untrained_linear[:-2]})",
+        rankme,
+        f"{run['minutes']:.1f} min",
+        f"{run['images_per_second']:.0f}",
+    ]
 
 
 @pytest.mark.parametrize(

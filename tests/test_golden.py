@@ -66,10 +66,15 @@ def test_the_report_keeps_the_worst_of_each_file_and_counts_its_cases():
             "bound": 1e-5,
         }
 
-    lines = golden.parity_report([
-        record("swav", "a", "loss", 0.5), record("dino", "a", "loss", 0.125), record("dino", "b", "loss", 0.25),
-        record("dino", "a", "grad", 0.75), record("dino", "a", "loss", 0.0),
-    ])  # fmt: skip
+    lines = golden.parity_report(
+        [
+            record("swav", "a", "loss", 0.5),
+            record("dino", "a", "loss", 0.125),
+            record("dino", "b", "loss", 0.25),
+            record("dino", "a", "grad", 0.75),
+            record("dino", "a", "loss", 0.0),
+        ]
+    )
     assert [line.split() for line in lines[1:]] == [
         ["dino", "2", "2.5e-06", "1.0e-05", "25.0%", "7.5e-06", "1.0e-05", "75.0%"],
         ["swav", "1", "5.0e-06", "1.0e-05", "50.0%", "-", "-", "-"],

@@ -40,6 +40,7 @@ def test_the_vit_recipes_leave_the_patch_projection_as_it_is():
         updates, _ = jax.jit(tx.update)(params, tx.init(params), params)
         still = {
             jax.tree_util.keystr(path, simple=True, separator="/")
-            for path, update in jax.tree_util.tree_leaves_with_path(updates) if not np.any(update)
-        }  # fmt: skip
+            for path, update in jax.tree_util.tree_leaves_with_path(updates)
+            if not np.any(update)
+        }
         assert still == {"encoder/patch_embed/kernel", "encoder/patch_embed/bias"}

@@ -17,9 +17,14 @@ CENTER = np.linspace(-1.0, 1.0, 5, dtype=np.float32)
 
 def _targets(logits, mask, centering):
     return targets(
-        jnp.asarray(logits), jnp.asarray(mask), CENTER, centering=centering, temperature=0.1, center_momentum=0.7,
+        jnp.asarray(logits),
+        jnp.asarray(mask),
+        CENTER,
+        centering=centering,
+        temperature=0.1,
+        center_momentum=0.7,
         axis_name=None,
-    )  # fmt: skip
+    )
 
 
 def test_softmax_targets_and_cross_entropy_are_dino():

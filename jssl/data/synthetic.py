@@ -28,17 +28,34 @@ _TILT = 0.5  # largest rotation either way, in radians
 _JITTER = 0.1  # of the place of a copy, in frame widths
 _SPEED = 0.06  # of a clip, in frame widths per frame
 _HUES = (
-    (20, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (200, "cyan"), (255, "blue"), (290, "purple"),
-    (340, "pink"), (360, "red"),
-)  # fmt: skip
+    (20, "red"),
+    (45, "orange"),
+    (70, "yellow"),
+    (165, "green"),
+    (200, "cyan"),
+    (255, "blue"),
+    (290, "purple"),
+    (340, "pink"),
+    (360, "red"),
+)
 _PLURALS = {"cross": "crosses", "bars": "sets of bars", "dots": "groups of dots"}
 _TEXTURES = ("plain", "striped", "cloudy", "checked")
 # The background that goes with each shape: its texture, the direction of its waves (units of pi, unchanged by a flip),
 # and how many cross the frame. Their phase, a tilt and a stretch are drawn, so that pixels do not line up.
-_BACKGROUNDS = np.array([
-    (1, 0.0, 5.0), (1, 0.5, 5.0), (1, 0.25, 5.0), (1, 0.0, 9.0), (1, 0.5, 9.0),
-    (1, 0.25, 9.0), (2, 0.0, 0.0), (0, 0.0, 0.0), (3, 0.0, 5.0), (3, 0.0, 9.0),
-])  # fmt: skip
+_BACKGROUNDS = np.array(
+    [
+        (1, 0.0, 5.0),
+        (1, 0.5, 5.0),
+        (1, 0.25, 5.0),
+        (1, 0.0, 9.0),
+        (1, 0.5, 9.0),
+        (1, 0.25, 9.0),
+        (2, 0.0, 0.0),
+        (0, 0.0, 0.0),
+        (3, 0.0, 5.0),
+        (3, 0.0, 9.0),
+    ]
+)
 _PIXEL = (slice(None), None, None)  # one value per example, the same for all of its pixels
 
 

@@ -16,9 +16,15 @@ TRAIN_BLOCK = 65536
 
 
 def votes(
-    train_features, train_labels, test_features, *, k: int = 200, temperature: float = 0.07, num_classes: int,
+    train_features,
+    train_labels,
+    test_features,
+    *,
+    k: int = 200,
+    temperature: float = 0.07,
+    num_classes: int,
     block_size: int = 512,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Class votes of the k nearest training features, exp((s - s_1) / temperature) each, s the cosine similarity.
 
     The similarity s_1 of the nearest neighbour is subtracted so that no temperature overflows; it changes no ranking.
@@ -65,18 +71,29 @@ def votes(
 
 
 def predict(
-    train_features, train_labels, test_features, *, k: int = 200, temperature: float = 0.07, num_classes: int,
+    train_features,
+    train_labels,
+    test_features,
+    *,
+    k: int = 200,
+    temperature: float = 0.07,
+    num_classes: int,
     block_size: int = 512,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """The class with most votes: (M,) int32. Arguments as for ``votes``.
 
     >>> predict(np.eye(2), np.array([1, 0]), np.array([[2.0, 0.0]]), k=1, num_classes=2)
     array([1], dtype=int32)
     """
     scores = votes(
-        train_features, train_labels, test_features,
-        k=k, temperature=temperature, num_classes=num_classes, block_size=block_size,
-    )  # fmt: skip
+        train_features,
+        train_labels,
+        test_features,
+        k=k,
+        temperature=temperature,
+        num_classes=num_classes,
+        block_size=block_size,
+    )
     return scores.argmax(1).astype(np.int32)
 
 

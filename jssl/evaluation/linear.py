@@ -44,9 +44,16 @@ def _logits(params, features):
 
 
 def fit(
-    features, labels, *, l2: float, num_classes: int, weights=None, init: dict | None = None, max_steps: int = 200,
+    features,
+    labels,
+    *,
+    l2: float,
+    num_classes: int,
+    weights=None,
+    init: dict | None = None,
+    max_steps: int = 200,
     tolerance: float = 1e-4,
-) -> tuple[dict, dict]:  # fmt: skip
+) -> tuple[dict, dict]:
     """Minimises ``objective`` by L-BFGS.
 
     Args:
@@ -102,9 +109,18 @@ def _largest(tree):
 
 
 def linear_probe(
-    train_features, train_labels, test_features, test_labels, *, num_classes: int, l2: Sequence[float] = L2_SWEEP,
-    standardise: bool = True, held_out: float = 0.1, max_steps: int = 200, seed: int = 0,
-) -> dict:  # fmt: skip
+    train_features,
+    train_labels,
+    test_features,
+    test_labels,
+    *,
+    num_classes: int,
+    l2: Sequence[float] = L2_SWEEP,
+    standardise: bool = True,
+    held_out: float = 0.1,
+    max_steps: int = 200,
+    seed: int = 0,
+) -> dict:
     """Accuracy of the best linear classifier of frozen features.
 
     The regularisation is chosen on a random held-out part of the training examples, never on the test set, from strong

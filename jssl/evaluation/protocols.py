@@ -35,9 +35,13 @@ def check(protocols: Sequence[str]) -> None:
 
 
 def evaluate(
-    features: Mapping[str, tuple], train_labels, test_labels, *, protocols: Sequence[str] = ("knn", "linear"),
+    features: Mapping[str, tuple],
+    train_labels,
+    test_labels,
+    *,
+    protocols: Sequence[str] = ("knn", "linear"),
     num_classes: int,
-) -> dict[str, dict[str, float]]:  # fmt: skip
+) -> dict[str, dict[str, float]]:
     """Runs every protocol on every set of features.
 
     Args:

@@ -16,9 +16,17 @@ from jssl.methods.registry import register
     golden="align_uniform",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, projector: tuple[int, ...] = (128,),
-    alpha: float = 2.0, t: float = 2.0, align_weight: float = 1.0, uniform_weight: float = 1.0,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    projector: tuple[int, ...] = (128,),
+    alpha: float = 2.0,
+    t: float = 2.0,
+    align_weight: float = 1.0,
+    uniform_weight: float = 1.0,
+) -> Method:
     """Builds alignment and uniformity. Batch norm sees both views together, as in the authors' code.
 
     Args:
@@ -39,12 +47,20 @@ def build(
 
     def compare(outputs, targets, labels, axis_name):
         return objectives.align_uniform_loss(
-            *outputs["projector"], alpha=alpha, t=t, align_weight=align_weight, uniform_weight=uniform_weight,
+            *outputs["projector"],
+            alpha=alpha,
+            t=t,
+            align_weight=align_weight,
+            uniform_weight=uniform_weight,
             axis_name=axis_name,
-        )  # fmt: skip
+        )
 
     augment = views.moco_v1(image_size, **{"crop_scale": (0.08, 1.0), **(augmentation or {})})
     return joint_embedding(
-        "align_uniform", stack=stack, views=two_views(augment), compare=compare,
-        forward=networks.forward_together, coupled="every pair of examples is pushed apart",
-    )  # fmt: skip
+        "align_uniform",
+        stack=stack,
+        views=two_views(augment),
+        compare=compare,
+        forward=networks.forward_together,
+        coupled="every pair of examples is pushed apart",
+    )

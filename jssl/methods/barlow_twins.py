@@ -15,9 +15,14 @@ from jssl.methods.registry import register
     golden="barlow_twins",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None,
-    projector: tuple[int, ...] = (8192, 8192, 8192), off_diagonal_weight: float = 0.0051,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    projector: tuple[int, ...] = (8192, 8192, 8192),
+    off_diagonal_weight: float = 0.0051,
+) -> Method:
     """Builds Barlow Twins.
 
     Args:
@@ -40,6 +45,9 @@ def build(
         )
 
     return joint_embedding(
-        "barlow_twins", stack=stack, views=two_views(first, second), compare=compare,
+        "barlow_twins",
+        stack=stack,
+        views=two_views(first, second),
+        compare=compare,
         coupled="correlations are taken over the whole batch",
-    )  # fmt: skip
+    )

@@ -16,9 +16,14 @@ from jssl.methods.registry import register
     golden="byol",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, projector: tuple[int, ...] = (4096, 256),
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    projector: tuple[int, ...] = (4096, 256),
     predictor: tuple[int, ...] = (4096, 256),
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds BYOL. The loss is the sum of the two directions, as in the paper, whose learning rates count on it.
 
     The teacher's momentum rises to 1 over the run: ``config.teacher``, 0.996 in the paper.
@@ -44,6 +49,10 @@ def build(
         return a_to_b + objectives.byol_loss(p_b, z_a, axis_name=axis_name)
 
     return joint_embedding(
-        "byol", stack=stack, views=two_views(first, second), compare=compare, coupled=networks.coupled(stack),
+        "byol",
+        stack=stack,
+        views=two_views(first, second),
+        compare=compare,
+        coupled=networks.coupled(stack),
         teacher=("encoder", "projector"),
-    )  # fmt: skip
+    )

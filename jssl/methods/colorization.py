@@ -10,13 +10,22 @@ from jssl.methods.registry import register
 
 
 @register(
-    "colorization", paper="Zhang et al., Colorful Image Colorization, arXiv:1603.08511", needs=("colour prior",),
+    "colorization",
+    paper="Zhang et al., Colorful Image Colorization, arXiv:1603.08511",
+    needs=("colour prior",),
     golden="formula",
-)  # fmt: skip
+)
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, stride: int = 4, decoder_width: int = 64,
-    uniform_share: float = 0.5, prior_momentum: float = 0.99,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    stride: int = 4,
+    decoder_width: int = 64,
+    uniform_share: float = 0.5,
+    prior_momentum: float = 0.99,
+) -> Method:
     """Builds colorization: classification into the bins of the ab plane, rare colours weighted up.
 
     The prior that the weights come from is a running mean over the batches; the paper counts it on the training set
@@ -35,9 +44,14 @@ def build(
     augment = views.mae(image_size, **(augmentation or {}))
     bins = views.ab_bins()
     stack = dense.encoder_decoder(
-        "colorization", encoder=encoder, image_size=image_size, stride=stride, out_dim=len(bins),
-        decoder_width=decoder_width, dtype=dtype,
-    )  # fmt: skip
+        "colorization",
+        encoder=encoder,
+        image_size=image_size,
+        stride=stride,
+        out_dim=len(bins),
+        decoder_width=decoder_width,
+        dtype=dtype,
+    )
     encode_whole = networks.encode_with(networks.make_encoder(image_size=image_size, dtype=dtype, **encoder))
 
     def make_views(key, example):
@@ -60,10 +74,7 @@ def build(
         weights = views.rebalancing_weights(extra["prior"], lam=uniform_share)[batch["target"][..., 0]]
         value = objectives.soft_cross_entropy_loss(outputs["decoder"], targets, weights=weights, axis_name=axis_name)
         seen = collectives.mean(targets.mean((0, 1, 2)), axis_name)
-        updates = {
-            "batch_stats": batch_stats,
-            "prior": prior_momentum * extra["prior"] + (1.0 - prior_momentum) * seen,
-        }
+        updates = {"batch_stats": batch_stats, "prior": prior_momentum * extra["prior"] + (1.0 - prior_momentum) * seen}
         return value, Aux(updates, {}, dense.pooled(outputs["encoder"]))
 
     def encode(params, extra, images):
@@ -74,8 +85,11 @@ def build(
         return encode_whole(params, extra, as_input(lightness))
 
     return Method(
-        "colorization", make_views, init, loss,
+        "colorization",
+        make_views,
+        init,
+        loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=encode,
         coupled="the weights are averaged over the whole batch",
-    )  # fmt: skip
+    )

@@ -17,9 +17,18 @@ from jssl.models.transformer import Block
     golden="data2vec",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, mask_ratio: float = 0.6, min_block: int = 16,
-    max_block: int | None = None, top_blocks: int = 6, normalize_layers: str = "layer", beta: float = 2.0,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    mask_ratio: float = 0.6,
+    min_block: int = 16,
+    max_block: int | None = None,
+    top_blocks: int = 6,
+    normalize_layers: str = "layer",
+    beta: float = 2.0,
+) -> Method:
     """Builds data2vec for images.
 
     Targets are the outputs of the blocks, as in the authors' code for images, which normalises each and, unlike the
@@ -85,9 +94,12 @@ def build(
         return value, Aux({}, {}, pooled)
 
     return Method(
-        "data2vec", make_views, init, loss,
+        "data2vec",
+        make_views,
+        init,
+        loss,
         update_extra=lambda extra, updates: extra,
         encode=networks.encode_with(network),
         teacher=lambda params: {"encoder": params["encoder"]},
         coupled="the mean is over the masked patches of the whole batch, whose number varies a little",
-    )  # fmt: skip
+    )

@@ -18,9 +18,16 @@ CORRUPTIONS = ("mask", "salt_and_pepper", "gaussian")
     golden="formula",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, corruption: str = "mask", level: float = 0.5,
-    patch: int = 4, decoder_width: int = 64,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    corruption: str = "mask",
+    level: float = 0.5,
+    patch: int = 4,
+    decoder_width: int = 64,
+) -> Method:
     """Builds a denoising autoencoder. The whole image is reconstructed, corrupted or not, as in the paper.
 
     Args:
@@ -37,9 +44,14 @@ def build(
         raise ValueError(f"no corruption {corruption!r}: use {', '.join(CORRUPTIONS)}")
     augment = views.mae(image_size, **(augmentation or {}))
     stack = dense.encoder_decoder(
-        "denoising", encoder=encoder, image_size=image_size, stride=1, out_dim=3, decoder_width=decoder_width,
+        "denoising",
+        encoder=encoder,
+        image_size=image_size,
+        stride=1,
+        out_dim=3,
+        decoder_width=decoder_width,
         dtype=dtype,
-    )  # fmt: skip
+    )
     corrupt = {
         "mask": lambda key, image: views.mask_patches(key, image, patch=patch, ratio=level)[0],
         "salt_and_pepper": lambda key, image: views.salt_and_pepper(key, image, ratio=level)[0],
@@ -65,8 +77,11 @@ def build(
         return value, Aux({"batch_stats": batch_stats}, {}, dense.pooled(outputs["encoder"]))
 
     return Method(
-        "denoising", make_views, init, loss,
+        "denoising",
+        make_views,
+        init,
+        loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=networks.encode_with(networks.make_encoder(image_size=image_size, dtype=dtype, **encoder)),
         coupled=networks.BATCH_NORM,
-    )  # fmt: skip
+    )

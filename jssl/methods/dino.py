@@ -17,13 +17,27 @@ from jssl.methods.registry import register
     golden="dino",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, local_size: int = 96, num_local: int = 6,
-    global_scale: tuple[float, float] = (0.4, 1.0), local_scale: tuple[float, float] = (0.05, 0.4),
-    hidden: int = 2048, bottleneck: int = 256, prototypes: int = 65536, norm_last_layer: bool = True,
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    local_size: int = 96,
+    num_local: int = 6,
+    global_scale: tuple[float, float] = (0.4, 1.0),
+    local_scale: tuple[float, float] = (0.05, 0.4),
+    hidden: int = 2048,
+    bottleneck: int = 256,
+    prototypes: int = 65536,
+    norm_last_layer: bool = True,
     batch_norm_head: bool = False,
-    student_temperature: float = 0.1, teacher_temperature: float = 0.04, warmup_teacher_temperature: float = 0.04,
-    teacher_temperature_warmup_steps: int = 0, centering: str = "softmax", center_momentum: float = 0.9,
-) -> Method:  # fmt: skip
+    student_temperature: float = 0.1,
+    teacher_temperature: float = 0.04,
+    warmup_teacher_temperature: float = 0.04,
+    teacher_temperature_warmup_steps: int = 0,
+    centering: str = "softmax",
+    center_momentum: float = 0.9,
+) -> Method:
     """Builds DINO.
 
     The authors freeze the last layer for the first epoch: ``config.optimizer.freeze`` does it for any method.
@@ -97,23 +111,30 @@ def build(
         )
         teacher_t = warmup(step, warmup_teacher_temperature, teacher_temperature, teacher_temperature_warmup_steps)
         target, center = targets(
-            logits, jnp.ones(len(logits), bool), extra.get("center"), centering=centering, temperature=teacher_t,
-            center_momentum=center_momentum, axis_name=axis_name,
-        )  # fmt: skip
+            logits,
+            jnp.ones(len(logits), bool),
+            extra.get("center"),
+            centering=centering,
+            temperature=teacher_t,
+            center_momentum=center_momentum,
+            axis_name=axis_name,
+        )
         # Cross-entropy over all pairs of different crops, as in SwAV: the targets are the first two crops'.
         value = objectives.swav_loss(
             student["head"], target.reshape(2, -1, prototypes), temperature=student_temperature, axis_name=axis_name
         )
-        updates = {
-            "batch_stats": batch_stats,
-            "teacher_batch_stats": teacher_stats,
-        } | ({} if center is None else {"center": center})
+        updates = {"batch_stats": batch_stats, "teacher_batch_stats": teacher_stats} | (
+            {} if center is None else {"center": center}
+        )
         return value, Aux(updates, target_metrics(target, axis_name), features[0])
 
     return Method(
-        "dino", make_views, init, loss,
+        "dino",
+        make_views,
+        init,
+        loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=networks.encode_with(stack["encoder"]),
         teacher=lambda params: params,
         coupled="targets are balanced over the whole batch" if centering == "sinkhorn" else networks.coupled(stack),
-    )  # fmt: skip
+    )

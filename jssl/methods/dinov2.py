@@ -15,14 +15,30 @@ from jssl.methods.registry import register
     golden="dinov2_cls",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, local_size: int = 96, num_local: int = 8,
-    global_scale: tuple[float, float] = (0.32, 1.0), local_scale: tuple[float, float] = (0.05, 0.32),
-    hidden: int = 2048, bottleneck: int = 384, prototypes: int = 131072, shared_head: bool = False,
-    batch_norm_head: bool = False, mask_ratio: tuple[float, float] = (0.1, 0.5), mask_probability: float = 0.5,
-    student_temperature: float = 0.1, teacher_temperature: float = 0.07,
-    warmup_teacher_temperature: float = 0.04, teacher_temperature_warmup_steps: int = 0, centering: str = "sinkhorn",
-    center_momentum: float = 0.9, koleo_weight: float = 0.1,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    local_size: int = 96,
+    num_local: int = 8,
+    global_scale: tuple[float, float] = (0.32, 1.0),
+    local_scale: tuple[float, float] = (0.05, 0.32),
+    hidden: int = 2048,
+    bottleneck: int = 384,
+    prototypes: int = 131072,
+    shared_head: bool = False,
+    batch_norm_head: bool = False,
+    mask_ratio: tuple[float, float] = (0.1, 0.5),
+    mask_probability: float = 0.5,
+    student_temperature: float = 0.1,
+    teacher_temperature: float = 0.07,
+    warmup_teacher_temperature: float = 0.04,
+    teacher_temperature_warmup_steps: int = 0,
+    centering: str = "sinkhorn",
+    center_momentum: float = 0.9,
+    koleo_weight: float = 0.1,
+) -> Method:
     """Builds DINOv2. Registers, drop path and LayerScale are options of the encoder.
 
     Args:
@@ -57,11 +73,24 @@ def build(
         for name in (("head",) if shared_head else ("head", "patch_head"))
     }
     return masked_distillation(
-        "dinov2", encoder=encoder, heads=heads, prototypes=prototypes, image_size=image_size, dtype=dtype,
-        augmentation=augmentation, local_size=local_size, num_local=num_local, global_scale=global_scale,
-        local_scale=local_scale, mask_ratio=mask_ratio, mask_probability=mask_probability,
-        student_temperature=student_temperature, teacher_temperature=teacher_temperature,
+        "dinov2",
+        encoder=encoder,
+        heads=heads,
+        prototypes=prototypes,
+        image_size=image_size,
+        dtype=dtype,
+        augmentation=augmentation,
+        local_size=local_size,
+        num_local=num_local,
+        global_scale=global_scale,
+        local_scale=local_scale,
+        mask_ratio=mask_ratio,
+        mask_probability=mask_probability,
+        student_temperature=student_temperature,
+        teacher_temperature=teacher_temperature,
         warmup_teacher_temperature=warmup_teacher_temperature,
-        teacher_temperature_warmup_steps=teacher_temperature_warmup_steps, centering=centering,
-        center_momentum=center_momentum, koleo_weight=koleo_weight,
-    )  # fmt: skip
+        teacher_temperature_warmup_steps=teacher_temperature_warmup_steps,
+        centering=centering,
+        center_momentum=center_momentum,
+        koleo_weight=koleo_weight,
+    )

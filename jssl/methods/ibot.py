@@ -15,13 +15,28 @@ from jssl.methods.registry import register
     golden="ibot_patch",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, local_size: int = 96, num_local: int = 10,
-    global_scale: tuple[float, float] = (0.32, 1.0), local_scale: tuple[float, float] = (0.05, 0.32),
-    hidden: int = 2048, bottleneck: int = 256, prototypes: int = 8192, norm_last_layer: bool = True,
-    batch_norm_head: bool = False, mask_ratio: tuple[float, float] = (0.1, 0.5), mask_probability: float = 0.5,
-    student_temperature: float = 0.1, teacher_temperature: float = 0.07,
-    warmup_teacher_temperature: float = 0.04, teacher_temperature_warmup_steps: int = 0, center_momentum: float = 0.9,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    local_size: int = 96,
+    num_local: int = 10,
+    global_scale: tuple[float, float] = (0.32, 1.0),
+    local_scale: tuple[float, float] = (0.05, 0.32),
+    hidden: int = 2048,
+    bottleneck: int = 256,
+    prototypes: int = 8192,
+    norm_last_layer: bool = True,
+    batch_norm_head: bool = False,
+    mask_ratio: tuple[float, float] = (0.1, 0.5),
+    mask_probability: float = 0.5,
+    student_temperature: float = 0.1,
+    teacher_temperature: float = 0.07,
+    warmup_teacher_temperature: float = 0.04,
+    teacher_temperature_warmup_steps: int = 0,
+    center_momentum: float = 0.9,
+) -> Method:
     """Builds iBOT.
 
     The patch centre is the mean over the masked patches; the authors take it over all patches of the teacher. Here and
@@ -59,11 +74,24 @@ def build(
         dtype=dtype,
     )
     return masked_distillation(
-        "ibot", encoder=encoder, heads={"head": head}, prototypes=prototypes, image_size=image_size, dtype=dtype,
-        augmentation=augmentation, local_size=local_size, num_local=num_local, global_scale=global_scale,
-        local_scale=local_scale, mask_ratio=mask_ratio, mask_probability=mask_probability,
-        student_temperature=student_temperature, teacher_temperature=teacher_temperature,
+        "ibot",
+        encoder=encoder,
+        heads={"head": head},
+        prototypes=prototypes,
+        image_size=image_size,
+        dtype=dtype,
+        augmentation=augmentation,
+        local_size=local_size,
+        num_local=num_local,
+        global_scale=global_scale,
+        local_scale=local_scale,
+        mask_ratio=mask_ratio,
+        mask_probability=mask_probability,
+        student_temperature=student_temperature,
+        teacher_temperature=teacher_temperature,
         warmup_teacher_temperature=warmup_teacher_temperature,
-        teacher_temperature_warmup_steps=teacher_temperature_warmup_steps, centering="softmax",
-        center_momentum=center_momentum, koleo_weight=0.0,
-    )  # fmt: skip
+        teacher_temperature_warmup_steps=teacher_temperature_warmup_steps,
+        centering="softmax",
+        center_momentum=center_momentum,
+        koleo_weight=0.0,
+    )

@@ -17,11 +17,22 @@ from jssl.models import ijepa as predictors
     golden="ijepa",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, sampler: str = "fixed", num_targets: int = 4,
-    target_scale: tuple[float, float] = (0.15, 0.2), target_aspect: tuple[float, float] = (0.75, 1.5),
-    context_scale: tuple[float, float] = (0.85, 1.0), context_size: int | None = None, min_keep: int = 10,
-    predictor_width: int = 384, predictor_depth: int = 6, predictor_heads: int = 12,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    sampler: str = "fixed",
+    num_targets: int = 4,
+    target_scale: tuple[float, float] = (0.15, 0.2),
+    target_aspect: tuple[float, float] = (0.75, 1.5),
+    context_scale: tuple[float, float] = (0.85, 1.0),
+    context_size: int | None = None,
+    min_keep: int = 10,
+    predictor_width: int = 384,
+    predictor_depth: int = 6,
+    predictor_heads: int = 12,
+) -> Method:
     """Builds I-JEPA.
 
     Args:
@@ -51,10 +62,17 @@ def build(
     def make_views(key, example):
         image_key, mask_key = jax.random.split(key)
         masks = views.multi_block(
-            mask_key, example["batch_key"], grid, sampler=sampler, num_targets=num_targets, target_scale=tuple(target_scale),
-            target_aspect=tuple(target_aspect), context_scale=tuple(context_scale),
-            context_size=context_size or int(0.6 * grid**2), min_keep=min_keep,
-        )  # fmt: skip
+            mask_key,
+            example["batch_key"],
+            grid,
+            sampler=sampler,
+            num_targets=num_targets,
+            target_scale=tuple(target_scale),
+            target_aspect=tuple(target_aspect),
+            context_scale=tuple(context_scale),
+            context_size=context_size or int(0.6 * grid**2),
+            min_keep=min_keep,
+        )
         return {"image": augment(image_key, example["image"]), **masks}
 
     def init(key, batch):
@@ -76,21 +94,31 @@ def build(
         whole = (whole - whole.mean(-1, keepdims=True)) * jax.lax.rsqrt(whole.var(-1, keepdims=True) + 1e-5)
         target = jax.vmap(lambda tokens, indices: tokens[indices])(whole, batch["target"])
         _, context = vit.apply(
-            {"params": params["encoder"]}, batch["image"],
-            indices=batch["context"], token_mask=batch["context_mask"], keys=keys,
-        )  # fmt: skip
+            {"params": params["encoder"]},
+            batch["image"],
+            indices=batch["context"],
+            token_mask=batch["context_mask"],
+            keys=keys,
+        )
         prediction = predictor.apply(
-            {"params": params["predictor"]}, context, batch["context"], batch["context_mask"], batch["target"],
+            {"params": params["predictor"]},
+            context,
+            batch["context"],
+            batch["context_mask"],
+            batch["target"],
             batch["target_mask"],
-        )  # fmt: skip
+        )
         weights = batch["target_mask"].astype(jnp.float32)
         value = objectives.jepa_loss(prediction, target, weights=weights, axis_name=axis_name)
         return value, Aux({}, {}, pooled)
 
     return Method(
-        "ijepa", make_views, init, loss,
+        "ijepa",
+        make_views,
+        init,
+        loss,
         update_extra=lambda extra, updates: extra,
         encode=networks.encode_with(network),
         teacher=lambda params: {"encoder": params["encoder"]},
         coupled="the official sampler cuts every context to the batch's shortest" if sampler == "official" else "",
-    )  # fmt: skip
+    )

@@ -30,9 +30,15 @@ def views_first(batch):
 
 
 def joint_embedding(
-    name: str, *, stack: Mapping[str, networks.Network], views: Callable, compare: Callable, coupled: str,
-    teacher: tuple[str, ...] = (), forward: Callable = networks.forward_views,
-) -> Method:  # fmt: skip
+    name: str,
+    *,
+    stack: Mapping[str, networks.Network],
+    views: Callable,
+    compare: Callable,
+    coupled: str,
+    teacher: tuple[str, ...] = (),
+    forward: Callable = networks.forward_views,
+) -> Method:
     """Builds the method record.
 
     Args:
@@ -69,9 +75,12 @@ def joint_embedding(
         return value, Aux(updates, {}, outputs["encoder"][0])
 
     return Method(
-        name, views, init, loss,
+        name,
+        views,
+        init,
+        loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=networks.encode_with(stack["encoder"]),
         teacher=(lambda params: {part: params[part] for part in teacher}) if teacher else None,
         coupled=coupled,
-    )  # fmt: skip
+    )

@@ -17,9 +17,17 @@ from jssl.models import mae as decoders
     golden="mae",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, mask_ratio: float = 0.75,
-    normalize_targets: bool = True, decoder_width: int = 512, decoder_depth: int = 8, decoder_heads: int = 16,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    mask_ratio: float = 0.75,
+    normalize_targets: bool = True,
+    decoder_width: int = 512,
+    decoder_depth: int = 8,
+    decoder_heads: int = 16,
+) -> Method:
     """Builds MAE.
 
     Args:
@@ -65,13 +73,14 @@ def build(
             {"params": params["decoder"]}, tokens, batch["restore"], class_token=class_token(pooled)
         )
         value = objectives.mae_loss(
-            prediction, objectives.patchify(batch["image"], patch_size=patch), batch["mask"],
-            normalize_targets=normalize_targets, axis_name=axis_name,
-        )  # fmt: skip
+            prediction,
+            objectives.patchify(batch["image"], patch_size=patch),
+            batch["mask"],
+            normalize_targets=normalize_targets,
+            axis_name=axis_name,
+        )
         return value, Aux({}, {}, pooled)
 
     return Method(
-        "mae", make_views, init, loss,
-        update_extra=lambda extra, updates: extra,
-        encode=networks.encode_with(network),
-    )  # fmt: skip
+        "mae", make_views, init, loss, update_extra=lambda extra, updates: extra, encode=networks.encode_with(network)
+    )

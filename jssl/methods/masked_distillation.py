@@ -12,12 +12,28 @@ from jssl.methods.method import Aux, Method
 
 
 def masked_distillation(
-    name: str, *, encoder, heads: Mapping[str, networks.Network], prototypes: int, image_size: int, dtype, augmentation,
-    local_size: int, num_local: int, global_scale, local_scale, mask_ratio: tuple[float, float],
-    mask_probability: float, student_temperature: float, teacher_temperature: float,
-    warmup_teacher_temperature: float, teacher_temperature_warmup_steps: int, centering: str, center_momentum: float,
+    name: str,
+    *,
+    encoder,
+    heads: Mapping[str, networks.Network],
+    prototypes: int,
+    image_size: int,
+    dtype,
+    augmentation,
+    local_size: int,
+    num_local: int,
+    global_scale,
+    local_scale,
+    mask_ratio: tuple[float, float],
+    mask_probability: float,
+    student_temperature: float,
+    teacher_temperature: float,
+    warmup_teacher_temperature: float,
+    teacher_temperature_warmup_steps: int,
+    centering: str,
+    center_momentum: float,
     koleo_weight: float,
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds the method record.
 
     Args:
@@ -71,9 +87,14 @@ def masked_distillation(
 
     def targets_of(logits, mask, center, temperature, axis_name):
         return targets(
-            logits, mask, center, centering=centering, temperature=temperature, center_momentum=center_momentum,
+            logits,
+            mask,
+            center,
+            centering=centering,
+            temperature=temperature,
+            center_momentum=center_momentum,
             axis_name=axis_name,
-        )  # fmt: skip
+        )
 
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         images, mask = crops_first(batch["global"]), crops_first(batch["mask"])
@@ -109,9 +130,12 @@ def masked_distillation(
             student, class_target.reshape(2, -1, prototypes), temperature=student_temperature, axis_name=axis_name
         )
         patch_loss = objectives.ibot_loss(
-            patches, patch_target.reshape(patches.shape), valid, student_temperature=student_temperature,
+            patches,
+            patch_target.reshape(patches.shape),
+            valid,
+            student_temperature=student_temperature,
             axis_name=axis_name,
-        )  # fmt: skip
+        )
         value = class_loss + patch_loss
         metrics = {"class_loss": class_loss, "patch_loss": patch_loss, **target_metrics(class_target, axis_name)}
         if koleo_weight:
@@ -122,9 +146,12 @@ def masked_distillation(
         return value, Aux(updates, metrics, jnp.split(pooled, 2)[0])
 
     return Method(
-        name, make_views, init, loss,
+        name,
+        make_views,
+        init,
+        loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=networks.encode_with(network),
         teacher=lambda params: params,
         coupled="targets are centred over the masked patches of the whole batch",
-    )  # fmt: skip
+    )

@@ -16,9 +16,16 @@ from jssl.methods.registry import register
     golden="moco_queue",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, temperature: float = 0.2,
-    projector: tuple[int, ...] = (2048, 128), queue_size: int = 65536, symmetric: bool = False,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    temperature: float = 0.2,
+    projector: tuple[int, ...] = (2048, 128),
+    queue_size: int = 65536,
+    symmetric: bool = False,
+) -> Method:
     """Builds MoCo v2.
 
     Args:
@@ -48,9 +55,15 @@ def build(
     golden="moco_queue",
 )
 def build_v1(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, temperature: float = 0.07, dim: int = 128,
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    temperature: float = 0.07,
+    dim: int = 128,
     queue_size: int = 65536,
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds MoCo v1: one linear layer for a head, weaker augmentation, a colder softmax.
 
     Args:
@@ -124,8 +137,12 @@ def momentum_contrast(
         return {**networks.mean_over_micro_batches(statistics), "queue": queue, "pointer": pointer}
 
     return Method(
-        name, make_views, init, loss, update_extra,
+        name,
+        make_views,
+        init,
+        loss,
+        update_extra,
         encode=networks.encode_with(stack["encoder"]),
         teacher=lambda params: params,
         coupled=networks.coupled(stack),
-    )  # fmt: skip
+    )

@@ -16,10 +16,16 @@ from jssl.methods.registry import register
     golden="moco_v3",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, temperature: float = 0.2,
-    projector: tuple[int, ...] = (4096, 4096, 256), predictor: tuple[int, ...] = (4096, 256),
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    temperature: float = 0.2,
+    projector: tuple[int, ...] = (4096, 4096, 256),
+    predictor: tuple[int, ...] = (4096, 256),
     final_batch_norm: bool = True,
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds MoCo v3; the defaults are those for a ViT.
 
     A ResNet takes temperature 1, a two-layer projector, and no batch norm at the end of the predictor. For a ViT the
@@ -49,6 +55,10 @@ def build(
         )
 
     return joint_embedding(
-        "moco_v3", stack=stack, views=two_views(first, second), compare=compare,
-        coupled="the keys of the batch are the negatives", teacher=("encoder", "projector"),
-    )  # fmt: skip
+        "moco_v3",
+        stack=stack,
+        views=two_views(first, second),
+        compare=compare,
+        coupled="the keys of the batch are the negatives",
+        teacher=("encoder", "projector"),
+    )

@@ -27,8 +27,11 @@ def make_encoder(name: str, *, image_size: int, dtype=jnp.float32, **options) ->
     family, _, size = name.partition("_")
     module: Any
     if family == "vit":
-        module = vit.make(size, image_size=image_size, dtype=dtype, **options) if size else vit.ViT(
-            image_size=image_size, dtype=dtype, **options)  # fmt: skip
+        module = (
+            vit.make(size, image_size=image_size, dtype=dtype, **options)
+            if size
+            else vit.ViT(image_size=image_size, dtype=dtype, **options)
+        )
         return Network(module, lambda m, x, train, keys: m(x, keys=keys if train else None)[0])
     if family.startswith("resnet"):
         module = (

@@ -61,17 +61,21 @@ def pretext(
         return value, Aux({"batch_stats": batch_stats | head_stats}, metrics, outputs["encoder"][0])
 
     return Method(
-        name, make_views, init, loss,
+        name,
+        make_views,
+        init,
+        loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=networks.encode_with(stack["encoder"]),
         coupled=networks.coupled(stack | head),
-    )  # fmt: skip
+    )
 
 
 @register(
-    "rotation", paper="Gidaris et al., Unsupervised Representation Learning by Predicting Image Rotations, arXiv:1803.07728",
+    "rotation",
+    paper="Gidaris et al., Unsupervised Representation Learning by Predicting Image Rotations, arXiv:1803.07728",
     golden="formula",
-)  # fmt: skip
+)
 def build_rotation(
     *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, classifier: tuple[int, ...] = ()
 ) -> Method:
@@ -108,9 +112,17 @@ def build_rotation(
     golden="formula",
 )
 def build_relative_position(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, patch: int = 8, gap: int = 2, jitter: int = 1,
-    color: str = "projection", classifier: tuple[int, ...] = (512,),
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    patch: int = 8,
+    gap: int = 2,
+    jitter: int = 1,
+    color: str = "projection",
+    classifier: tuple[int, ...] = (512,),
+) -> Method:
     """Builds relative patch position: on which of eight sides of one patch does another lie?
 
     Args:
@@ -135,9 +147,14 @@ def build_relative_position(
         return {"pieces": jnp.stack([pair["center"], pair["neighbor"]]), "label": pair["label"]}
 
     return pretext(
-        "relative_position", make_views, encoder=encoder, image_size=patch, num_classes=8, classifier=classifier,
+        "relative_position",
+        make_views,
+        encoder=encoder,
+        image_size=patch,
+        num_classes=8,
+        classifier=classifier,
         dtype=dtype,
-    )  # fmt: skip
+    )
 
 
 @register(
@@ -146,9 +163,16 @@ def build_relative_position(
     golden="formula",
 )
 def build_jigsaw(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, grid: int = 3, tile: int = 8,
-    num_permutations: int = 100, classifier: tuple[int, ...] = (512,),
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    grid: int = 3,
+    tile: int = 8,
+    num_permutations: int = 100,
+    classifier: tuple[int, ...] = (512,),
+) -> Method:
     """Builds jigsaw puzzles: which of a set of far-apart permutations shuffled the tiles?
 
     Args:
@@ -173,6 +197,11 @@ def build_jigsaw(
         return {"pieces": puzzle["tiles"], "label": puzzle["label"]}
 
     return pretext(
-        "jigsaw", make_views, encoder=encoder, image_size=tile, num_classes=num_permutations, classifier=classifier,
+        "jigsaw",
+        make_views,
+        encoder=encoder,
+        image_size=tile,
+        num_classes=num_permutations,
+        classifier=classifier,
         dtype=dtype,
-    )  # fmt: skip
+    )

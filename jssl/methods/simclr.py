@@ -13,9 +13,16 @@ from jssl.methods.registry import register
     "simclr", paper="Chen et al., A Simple Framework for Contrastive Learning, arXiv:2002.05709", golden="simclr_ntxent"
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, temperature: float = 0.5,
-    projector: tuple[int, ...] = (2048, 128), final_batch_norm: bool = True, chunk_size: int | None = None,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    temperature: float = 0.5,
+    projector: tuple[int, ...] = (2048, 128),
+    final_batch_norm: bool = True,
+    chunk_size: int | None = None,
+) -> Method:
     """Builds SimCLR.
 
     Args:
@@ -40,6 +47,10 @@ def build(
 
     augment = views.simclr(image_size, **(augmentation or {}))
     return joint_embedding(
-        "simclr", stack=stack, views=two_views(augment), compare=compare, forward=networks.forward_together,
+        "simclr",
+        stack=stack,
+        views=two_views(augment),
+        compare=compare,
+        forward=networks.forward_together,
         coupled="every example is a negative of every other, so a smaller batch is another loss",
-    )  # fmt: skip
+    )

@@ -16,9 +16,14 @@ from jssl.methods.registry import register
     golden="simsiam",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, projector: tuple[int, ...] = (2048, 2048, 2048),
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    projector: tuple[int, ...] = (2048, 2048, 2048),
     predictor: tuple[int, ...] = (512, 2048),
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds SimSiam.
 
     The paper keeps the predictor's learning rate constant: ``config.optimizer.constant_rate = "^predictor"``.

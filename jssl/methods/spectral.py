@@ -15,9 +15,14 @@ from jssl.methods.registry import register
     golden="spectral_contrastive",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, projector: tuple[int, ...] = (1000, 1000),
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    projector: tuple[int, ...] = (1000, 1000),
     mu: float = 1.0,
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds spectral contrastive learning.
 
     Args:
@@ -38,6 +43,9 @@ def build(
 
     augment = views.moco_v2(image_size, **(augmentation or {}))
     return joint_embedding(
-        "spectral", stack=stack, views=two_views(augment), compare=compare,
+        "spectral",
+        stack=stack,
+        views=two_views(augment),
+        compare=compare,
         coupled="every example is a negative of every other",
-    )  # fmt: skip
+    )

@@ -16,9 +16,14 @@ from jssl.methods.registry import register
     golden="formula",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, temperature: float = 0.1,
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    temperature: float = 0.1,
     projector: tuple[int, ...] = (2048, 128),
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds supervised contrastive learning.
 
     Args:
@@ -39,6 +44,10 @@ def build(
 
     augment = views.simclr(image_size, **(augmentation or {}))
     return joint_embedding(
-        "sup_con", stack=stack, views=two_views(augment), compare=compare, forward=networks.forward_together,
+        "sup_con",
+        stack=stack,
+        views=two_views(augment),
+        compare=compare,
+        forward=networks.forward_together,
         coupled="every example is compared with every other",
-    )  # fmt: skip
+    )

@@ -9,13 +9,20 @@ from jssl.methods.registry import register
 
 
 @register(
-    "supervised", paper="He et al., Deep Residual Learning for Image Recognition, arXiv:1512.03385", needs=("labels",),
+    "supervised",
+    paper="He et al., Deep Residual Learning for Image Recognition, arXiv:1512.03385",
+    needs=("labels",),
     golden="formula",
-)  # fmt: skip
+)
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, num_classes: int = 10,
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    num_classes: int = 10,
     label_smoothing: float = 0.0,
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds supervised training: one view, one linear layer, cross-entropy.
 
     Args:
@@ -53,8 +60,11 @@ def build(
         return value, Aux({"batch_stats": batch_stats}, metrics, outputs["encoder"])
 
     return Method(
-        "supervised", make_views, init, loss,
+        "supervised",
+        make_views,
+        init,
+        loss,
         update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
         encode=networks.encode_with(stack["encoder"]),
         coupled=networks.coupled(stack),
-    )  # fmt: skip
+    )

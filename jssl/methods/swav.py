@@ -18,11 +18,23 @@ from jssl.models import heads
     golden="swav",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None, local_size: int = 96, num_local: int = 6,
-    global_scale: tuple[float, float] = (0.14, 1.0), local_scale: tuple[float, float] = (0.05, 0.14),
-    projector: tuple[int, ...] = (2048, 128), prototypes: int = 3000, temperature: float = 0.1, epsilon: float = 0.05,
-    sinkhorn_iterations: int = 3, queue_size: int = 0, queue_start: int = 0,
-) -> Method:  # fmt: skip
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    local_size: int = 96,
+    num_local: int = 6,
+    global_scale: tuple[float, float] = (0.14, 1.0),
+    local_scale: tuple[float, float] = (0.05, 0.14),
+    projector: tuple[int, ...] = (2048, 128),
+    prototypes: int = 3000,
+    temperature: float = 0.1,
+    epsilon: float = 0.05,
+    sinkhorn_iterations: int = 3,
+    queue_size: int = 0,
+    queue_start: int = 0,
+) -> Method:
     """Builds SwAV.
 
     Prototypes are normalised in every forward pass. The paper holds them fixed for the first epoch:
@@ -106,7 +118,11 @@ def build(
         return {"batch_stats": batch_stats, **kept}
 
     return Method(
-        "swav", make_views, init, loss, update_extra,
+        "swav",
+        make_views,
+        init,
+        loss,
+        update_extra,
         encode=networks.encode_with(stack["encoder"]),
         coupled="assignments are balanced over the whole batch",
-    )  # fmt: skip
+    )

@@ -15,10 +15,16 @@ from jssl.methods.registry import register
     golden="vicreg",
 )
 def build(
-    *, encoder, image_size: int, dtype=jnp.float32, augmentation=None,
-    projector: tuple[int, ...] = (8192, 8192, 8192), invariance: float = 25.0, variance: float = 25.0,
+    *,
+    encoder,
+    image_size: int,
+    dtype=jnp.float32,
+    augmentation=None,
+    projector: tuple[int, ...] = (8192, 8192, 8192),
+    invariance: float = 25.0,
+    variance: float = 25.0,
     covariance: float = 1.0,
-) -> Method:  # fmt: skip
+) -> Method:
     """Builds VICReg.
 
     Args:
@@ -43,6 +49,9 @@ def build(
         )
 
     return joint_embedding(
-        "vicreg", stack=stack, views=two_views(first, second), compare=compare,
+        "vicreg",
+        stack=stack,
+        views=two_views(first, second),
+        compare=compare,
         coupled="variances and covariances are taken over the whole batch",
-    )  # fmt: skip
+    )

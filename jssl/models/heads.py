@@ -52,15 +52,26 @@ class MLP(nn.Module):
             last = i == len(self.features)
             norm = self.final_batch_norm if last else self.batch_norm
             x = nn.Dense(
-                features, use_bias=not norm, kernel_init=self.kernel_init, dot_general=flat_dot, dtype=self.dtype,
-                param_dtype=self.param_dtype, name=f"dense{i}",
-            )(x)  # fmt: skip
+                features,
+                use_bias=not norm,
+                kernel_init=self.kernel_init,
+                dot_general=flat_dot,
+                dtype=self.dtype,
+                param_dtype=self.param_dtype,
+                name=f"dense{i}",
+            )(x)
             if norm:
                 affine = not last or self.final_affine
                 x = batch_norm(
-                    x, name=f"norm{i}", train=train, axis_name=self.axis_name, dtype=self.dtype,
-                    param_dtype=self.param_dtype, use_scale=affine, use_bias=affine,
-                )  # fmt: skip
+                    x,
+                    name=f"norm{i}",
+                    train=train,
+                    axis_name=self.axis_name,
+                    dtype=self.dtype,
+                    param_dtype=self.param_dtype,
+                    use_scale=affine,
+                    use_bias=affine,
+                )
             x = x if last else self.activation(x)
         return x
 
@@ -104,10 +115,15 @@ class DINOHead(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool = True) -> jax.Array:
         """(B, D) -> (B, out_dim) float32 logits. ``train`` matters with ``batch_norm`` only."""
         x = MLP(
-            (self.hidden,) * (self.layers - 1) + (self.bottleneck,), batch_norm=self.batch_norm,
-            activation=gelu, kernel_init=nn.initializers.truncated_normal(0.02), axis_name=self.axis_name,
-            dtype=self.dtype, param_dtype=self.param_dtype, name="mlp",
-        )(x, train=train)  # fmt: skip
+            (self.hidden,) * (self.layers - 1) + (self.bottleneck,),
+            batch_norm=self.batch_norm,
+            activation=gelu,
+            kernel_init=nn.initializers.truncated_normal(0.02),
+            axis_name=self.axis_name,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            name="mlp",
+        )(x, train=train)
         x = _normalize(x, -1).astype(self.dtype)
         return Prototypes(self.out_dim, not self.norm_last_layer, self.dtype, self.param_dtype, name="last_layer")(x)
 

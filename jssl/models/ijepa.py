@@ -53,9 +53,15 @@ class IJEPAPredictor(nn.Module):
 
     @nn.compact
     def __call__(
-        self, context: jax.Array, context_indices: jax.Array, context_mask: jax.Array | None, target_indices: jax.Array,
-        target_mask: jax.Array | None, *, keys: jax.Array | None = None,
-    ) -> jax.Array:  # fmt: skip
+        self,
+        context: jax.Array,
+        context_indices: jax.Array,
+        context_mask: jax.Array | None,
+        target_indices: jax.Array,
+        target_mask: jax.Array | None,
+        *,
+        keys: jax.Array | None = None,
+    ) -> jax.Array:
         """Returns the (B, M, Kt, out_dim) predictions; those of padded targets mean nothing.
 
         Args:
@@ -89,9 +95,17 @@ class IJEPAPredictor(nn.Module):
             keys = keys.reshape(-1)
 
         x = Transformer(
-            depth=self.depth, heads=self.heads, mlp_ratio=self.mlp_ratio, drop_path=self.drop_path, remat=self.remat,
-            scan=self.scan, attention=self.attention, dtype=self.dtype, param_dtype=self.param_dtype, name="predictor",
-        )(x, mask=mask, keys=keys)  # fmt: skip
+            depth=self.depth,
+            heads=self.heads,
+            mlp_ratio=self.mlp_ratio,
+            drop_path=self.drop_path,
+            remat=self.remat,
+            scan=self.scan,
+            attention=self.attention,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            name="predictor",
+        )(x, mask=mask, keys=keys)
         x = layer_norm(x[:, length:], name="norm", dtype=self.dtype, param_dtype=self.param_dtype)
         x = dense(self.out_dim, "predict", self.dtype, self.param_dtype)(x)
         return x.reshape(batch, blocks, size, self.out_dim)

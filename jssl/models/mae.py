@@ -78,8 +78,15 @@ class MAEDecoder(nn.Module):
             x = jnp.concatenate([embed(class_token.astype(self.dtype))[:, None], x], 1)
 
         x = Transformer(
-            depth=self.depth, heads=self.heads, mlp_ratio=self.mlp_ratio, remat=self.remat, scan=self.scan,
-            attention=self.attention, dtype=self.dtype, param_dtype=self.param_dtype, name="decoder",
-        )(x)  # fmt: skip
+            depth=self.depth,
+            heads=self.heads,
+            mlp_ratio=self.mlp_ratio,
+            remat=self.remat,
+            scan=self.scan,
+            attention=self.attention,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            name="decoder",
+        )(x)
         x = layer_norm(x[:, -places:], name="norm", dtype=self.dtype, param_dtype=self.param_dtype)
         return dense(self.patch_size**2 * self.channels, "predict", self.dtype, self.param_dtype)(x)

@@ -6,9 +6,17 @@ import jax.numpy as jnp
 
 
 def batch_norm(
-    x: jax.Array, *, name: str, train: bool, axis_name=None, dtype=jnp.float32, param_dtype=jnp.float32,
-    use_scale: bool = True, use_bias: bool = True, scale_init=nn.initializers.ones,
-) -> jax.Array:  # fmt: skip
+    x: jax.Array,
+    *,
+    name: str,
+    train: bool,
+    axis_name=None,
+    dtype=jnp.float32,
+    param_dtype=jnp.float32,
+    use_scale: bool = True,
+    use_bias: bool = True,
+    scale_init=nn.initializers.ones,
+) -> jax.Array:
     """Batch norm over every axis but the last and over the devices of ``axis_name``; call it inside a compact method.
 
     Statistics are those of the global batch, so the result does not depend on how many devices share it, and the
@@ -27,9 +35,17 @@ def batch_norm(
       scale_init: of the scale.
     """
     layer = nn.BatchNorm(
-        use_running_average=not train, momentum=0.9, epsilon=1e-5, axis_name=axis_name, dtype=jnp.float32,
-        param_dtype=param_dtype, use_scale=use_scale, use_bias=use_bias, scale_init=scale_init, name=name,
-    )  # fmt: skip
+        use_running_average=not train,
+        momentum=0.9,
+        epsilon=1e-5,
+        axis_name=axis_name,
+        dtype=jnp.float32,
+        param_dtype=param_dtype,
+        use_scale=use_scale,
+        use_bias=use_bias,
+        scale_init=scale_init,
+        name=name,
+    )
     return layer(x.astype(jnp.float32)).astype(dtype)
 
 

@@ -117,9 +117,13 @@ class ResNet(nn.Module):
         for s, blocks in enumerate(self.stage_sizes):
             for b in range(blocks):
                 x = Block(
-                    kind=self.block, width=self.width * 2**s, stride=2 if s and not b else 1,
-                    zero_init_residual=self.zero_init_residual, name=f"stage{s + 1}_block{b}", **common,
-                )(x, train)  # fmt: skip
+                    kind=self.block,
+                    width=self.width * 2**s,
+                    stride=2 if s and not b else 1,
+                    zero_init_residual=self.zero_init_residual,
+                    name=f"stage{s + 1}_block{b}",
+                    **common,
+                )(x, train)
         return x if self.pool == "none" else jnp.mean(x.astype(jnp.float32), (1, 2)).astype(self.dtype)
 
 
@@ -133,7 +137,13 @@ def make(name: str, **overrides) -> ResNet:
 def _conv(x, features: int, kernel: int, stride: int, *, name: str, dtype, param_dtype):
     """A convolution without bias, since batch norm follows; symmetric padding, unlike SAME with stride 2."""
     return nn.Conv(
-        features, (kernel, kernel), (stride, stride), padding=[(kernel // 2, kernel // 2)] * 2, use_bias=False,
-        kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"), dtype=dtype, param_dtype=param_dtype,
+        features,
+        (kernel, kernel),
+        (stride, stride),
+        padding=[(kernel // 2, kernel // 2)] * 2,
+        use_bias=False,
+        kernel_init=nn.initializers.variance_scaling(2.0, "fan_out", "normal"),
+        dtype=dtype,
+        param_dtype=param_dtype,
         name=name,
-    )(x)  # fmt: skip
+    )(x)

@@ -44,9 +44,12 @@ class Block(nn.Module):
         # promoted when it is compiled: compile bfloat16 gradients under "standard", jax's default, too.)
         with jax.numpy_dtype_promotion("standard"):
             y = jax.nn.dot_product_attention(  # type: ignore[misc]
-                qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2],
-                mask=None if mask is None else mask[:, None, None, :], implementation=self.attention,
-            )  # fmt: skip
+                qkv[:, :, 0],
+                qkv[:, :, 1],
+                qkv[:, :, 2],
+                mask=None if mask is None else mask[:, None, None, :],
+                implementation=self.attention,
+            )
         y = self._dense(width, "proj")(y.reshape(x.shape))
         x = x + self._branch(y, "scale1", 2 * layer, layer, keys)
 
@@ -127,25 +130,38 @@ class Transformer(nn.Module):
             # Inside a scan nothing can be merged with the recomputation, so the barriers are not needed.
             block = nn.remat(Block, policy=REMAT[self.remat], prevent_cse=not self.scan)
         options = {
-            "heads": self.heads, "mlp_ratio": self.mlp_ratio, "depth": self.depth, "drop_path": self.drop_path,
-            "drop_path_uniform": self.drop_path_uniform, "layer_scale": self.layer_scale, "attention": self.attention,
-            "dtype": self.dtype, "param_dtype": self.param_dtype,
-        }  # fmt: skip
+            "heads": self.heads,
+            "mlp_ratio": self.mlp_ratio,
+            "depth": self.depth,
+            "drop_path": self.drop_path,
+            "drop_path_uniform": self.drop_path_uniform,
+            "layer_scale": self.layer_scale,
+            "attention": self.attention,
+            "dtype": self.dtype,
+            "param_dtype": self.param_dtype,
+        }
         layers = jnp.arange(self.depth, dtype=jnp.int32)
         if not self.scan:
             for i in range(self.depth):
                 x, _ = block(name=f"block_{i}", **options)(x, layers[i], mask, keys)
             return x
         stack = nn.scan(
-            block, variable_axes={"params": 0}, split_rngs={"params": True}, in_axes=(0, nn.broadcast, nn.broadcast),
+            block,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+            in_axes=(0, nn.broadcast, nn.broadcast),
             length=self.depth,
-        )  # fmt: skip
+        )
         return stack(name="blocks", **options)(x, layers, mask, keys)[0]
 
 
 def dense(features: int, name: str, dtype, param_dtype) -> nn.Dense:
     """A Xavier-uniform Dense for tokens; call it inside a compact method."""
     return nn.Dense(
-        features, kernel_init=nn.initializers.xavier_uniform(), dot_general=flat_dot, dtype=dtype,
-        param_dtype=param_dtype, name=name,
-    )  # fmt: skip
+        features,
+        kernel_init=nn.initializers.xavier_uniform(),
+        dot_general=flat_dot,
+        dtype=dtype,
+        param_dtype=param_dtype,
+        name=name,
+    )

@@ -78,9 +78,14 @@ class ViT(nn.Module):
 
     @nn.compact
     def __call__(
-        self, images: jax.Array, *, indices: jax.Array | None = None, token_mask: jax.Array | None = None,
-        masked: jax.Array | None = None, keys: jax.Array | None = None,
-    ) -> tuple[jax.Array | None, jax.Array]:  # fmt: skip
+        self,
+        images: jax.Array,
+        *,
+        indices: jax.Array | None = None,
+        token_mask: jax.Array | None = None,
+        masked: jax.Array | None = None,
+        keys: jax.Array | None = None,
+    ) -> tuple[jax.Array | None, jax.Array]:
         """Encodes images, or the patches of them that ``indices`` names.
 
         Args:
@@ -127,11 +132,19 @@ class ViT(nn.Module):
             mask = jnp.concatenate([jnp.ones((x.shape[0], extra), bool), mask], 1)
 
         x = Transformer(
-            depth=self.depth, heads=self.heads, mlp_ratio=self.mlp_ratio, drop_path=self.drop_path,
+            depth=self.depth,
+            heads=self.heads,
+            mlp_ratio=self.mlp_ratio,
+            drop_path=self.drop_path,
             drop_path_uniform=self.drop_path_uniform,
-            layer_scale=self.layer_scale, remat=self.remat, scan=self.scan, attention=self.attention, dtype=self.dtype,
-            param_dtype=self.param_dtype, name="encoder",
-        )(x, mask=mask, keys=keys)  # fmt: skip
+            layer_scale=self.layer_scale,
+            remat=self.remat,
+            scan=self.scan,
+            attention=self.attention,
+            dtype=self.dtype,
+            param_dtype=self.param_dtype,
+            name="encoder",
+        )(x, mask=mask, keys=keys)
         x = norm(x, name="norm")
         tokens = x[:, extra:]
         if self.pool == "token":

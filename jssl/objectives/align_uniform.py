@@ -72,9 +72,15 @@ def uniformity(features: jax.Array, *, t: float = 2.0, axis_name: AxisName = Non
 
 
 def align_uniform_loss(
-    view_a: jax.Array, view_b: jax.Array, *, alpha: float = 2.0, t: float = 2.0, align_weight: float = 1.0,
-    uniform_weight: float = 1.0, axis_name: AxisName = None,
-) -> jax.Array:  # fmt: skip
+    view_a: jax.Array,
+    view_b: jax.Array,
+    *,
+    alpha: float = 2.0,
+    t: float = 2.0,
+    align_weight: float = 1.0,
+    uniform_weight: float = 1.0,
+    axis_name: AxisName = None,
+) -> jax.Array:
     """``align_weight`` x alignment + ``uniform_weight`` x the mean uniformity of the two views.
 
     Args:

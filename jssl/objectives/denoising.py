@@ -10,11 +10,7 @@ from jssl.objectives import _checks
 
 
 def denoising_loss(
-    prediction: jax.Array,
-    target: jax.Array,
-    *,
-    weights: jax.Array | None = None,
-    axis_name: AxisName = None,
+    prediction: jax.Array, target: jax.Array, *, weights: jax.Array | None = None, axis_name: AxisName = None
 ) -> jax.Array:
     r"""Mean squared error between the prediction and the clean input.
 

@@ -62,9 +62,14 @@ def evaluate_run(workdir: str, *, protocols: list[str], data: str | None = None,
     }
     results = suite.evaluate(features, train_labels, test_labels, protocols=protocols, num_classes=train.num_classes)
     report = {
-        "workdir": str(workdir), "data": name, "step": int(state.step), "which": "teacher" if use_teacher else "student",
-        "num_train": len(train_labels), "num_test": len(test_labels), "results": results,
-    }  # fmt: skip
+        "workdir": str(workdir),
+        "data": name,
+        "step": int(state.step),
+        "which": "teacher" if use_teacher else "student",
+        "num_train": len(train_labels),
+        "num_test": len(test_labels),
+        "results": results,
+    }
     pathlib.Path(workdir, "evaluation.json").write_text(json.dumps(report, indent=1))
     print(table(results))
     return report

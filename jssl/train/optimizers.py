@@ -74,9 +74,15 @@ def _larc(
 
 
 def _lars_simclr(
-    learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 1e-3,
+    learning_rate,
+    decay,
+    adapted,
+    *,
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    trust_coefficient: float = 1e-3,
     classic_momentum: bool = True,
-):  # fmt: skip
+):
     trust = scale_by_trust_ratio(trust_coefficient, adapted)
     scale = optax.scale_by_learning_rate(learning_rate)
     if classic_momentum:
@@ -90,14 +96,24 @@ def _lamb(learning_rate, decay, adapted, *, b1: float = 0.9, b2: float = 0.999, 
 
 
 def _muon(
-    learning_rate, decay, adapted, *, momentum: float = 0.95, nesterov: bool = True, b1: float = 0.9, b2: float = 0.95,
-    eps: float = 1e-8, newton_schulz_steps: int = 5, adam: str = r"token|register|embed",
-):  # fmt: skip
+    learning_rate,
+    decay,
+    adapted,
+    *,
+    momentum: float = 0.95,
+    nesterov: bool = True,
+    b1: float = 0.9,
+    b2: float = 0.95,
+    eps: float = 1e-8,
+    newton_schulz_steps: int = 5,
+    adam: str = r"token|register|embed",
+):
     def label(tree):
         return map_with_path(
             lambda path, leaf, adapt: "muon" if adapt and leaf.ndim >= 2 and not re.search(adam, path) else "adam",
-            tree, adapted(tree),
-        )  # fmt: skip
+            tree,
+            adapted(tree),
+        )
 
     def dimensions(tree):
         """(in, out) of a dense kernel, (height, width, in, out) of a convolution: the last axis is the output."""

@@ -67,9 +67,13 @@ def build(config, image_shape: tuple[int, ...]) -> Run:
     options = config.method.to_dict()
     augmentation = {"mean": tuple(config.data.mean), "std": tuple(config.data.std), **config.augmentation.to_dict()}
     method = methods.build(
-        options.pop("name"), encoder=config.encoder.to_dict(), image_size=config.image_size,
-        dtype=jnp.dtype(config.dtype), augmentation=augmentation, **options,
-    )  # fmt: skip
+        options.pop("name"),
+        encoder=config.encoder.to_dict(),
+        image_size=config.image_size,
+        dtype=jnp.dtype(config.dtype),
+        augmentation=augmentation,
+        **options,
+    )
     batch_shape = {
         "image": jax.ShapeDtypeStruct((2, *image_shape), jnp.uint8),
         "label": jax.ShapeDtypeStruct((2,), jnp.int32),

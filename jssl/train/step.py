@@ -65,10 +65,11 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
 
     whole = P()
     sharded_gradients = jax.shard_map(
-        gradients, mesh=mesh,
+        gradients,
+        mesh=mesh,
         in_specs=(specs.params, specs.teacher, whole, P(sharding.AXES), whole, whole),
         out_specs=(whole, whole, whole, P(sharding.AXES), specs.params),
-    )  # fmt: skip
+    )
 
     def step(state, batch):
         loss, metrics, extra_updates, embedding, grads = sharded_gradients(

@@ -98,14 +98,7 @@ def _blend(planes, which: Array, factor: Array):
 
 
 def color_jitter(
-    key: Array,
-    image: Array,
-    *,
-    brightness: float,
-    contrast: float,
-    saturation: float,
-    hue: float,
-    prob: float = 1.0,
+    key: Array, image: Array, *, brightness: float, contrast: float, saturation: float, hue: float, prob: float = 1.0
 ) -> Array:
     """Changes brightness, contrast, saturation and hue by random amounts, in random order, with probability ``prob``.
 

@@ -69,17 +69,34 @@ def test_speed_leaves_the_compilation_out():
 def run(method, seed, knn, **other):
     features = {"linear": 0.5, "rankme": 10.0, "dimension": 16}
     return {
-        "method": method, "seed": seed, "labels": method == "supervised", "data": "synthetic", "budget_seconds": 60.0,
-        "machine": "2 cores", "jax": "0", "date": "2000-01-01", "device": "1 x cpu", "num_train": 20, "num_test": 4,
-        "steps": 100, "images_per_second": 50.0, "peak_memory_mib": 512.0, "minutes": 1.0, "encoder": {"knn": knn, **features},
-        "random": {"knn": 0.25, **features}, "pixels": {"knn": 0.375, **features, "dimension": 48}, **other,
-    }  # fmt: skip
+        "method": method,
+        "seed": seed,
+        "labels": method == "supervised",
+        "data": "synthetic",
+        "budget_seconds": 60.0,
+        "machine": "2 cores",
+        "jax": "0",
+        "date": "2000-01-01",
+        "device": "1 x cpu",
+        "num_train": 20,
+        "num_test": 4,
+        "steps": 100,
+        "images_per_second": 50.0,
+        "peak_memory_mib": 512.0,
+        "minutes": 1.0,
+        "encoder": {"knn": knn, **features},
+        "random": {"knn": 0.25, **features},
+        "pixels": {"knn": 0.375, **features, "dimension": 48},
+        **other,
+    }
 
 
 RUNS = [
-    run("mae", 0, 0.25), run("mae", 1, 0.5), run("supervised", 0, 0.75),
+    run("mae", 0, 0.25),
+    run("mae", 1, 0.5),
+    run("supervised", 0, 0.75),
     {key: value for key, value in run("dino", 0, 0.0, error="ValueError: a|b").items() if key != "pixels"},
-]  # fmt: skip
+]
 
 
 def test_rows_are_means_over_seeds_sorted_by_knn():
@@ -96,8 +113,11 @@ def test_the_page_shows_failures_and_what_was_skipped():
     page = quality_report.markdown(result | {"rows": quality_report.rows(RUNS), "runs": RUNS})
     table = [line for line in page.splitlines() if line.startswith("|")]
     assert [line.split("|")[1].strip() for line in table[2:]] == [
-        "supervised (labels)", "mae", "raw pixels", "dino, seed 0",
-    ]  # fmt: skip
+        "supervised (labels)",
+        "mae",
+        "raw pixels",
+        "dino, seed 0",
+    ]
     assert "| 37.5 ± 158.8 |" in table[3] and "10.0 ± 0.0 of 16" in table[3] and "10.0 of 48 | - | - |" in table[4]
     assert "failed: ValueError: a\\|b" in table[5] and len({line.replace("\\|", "").count("|") for line in table}) == 1
     assert "No recipe, not run: byol." in page and "2 seeds" in page and "20 training and 4 test images" in page

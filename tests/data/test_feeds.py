@@ -288,10 +288,13 @@ def test_two_real_processes(tmp_path):
     runs = [
         subprocess.Popen(
             [sys.executable, str(script), str(i), str(port)],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
         )
         for i in range(2)
-    ]  # fmt: skip
+    ]
     for run in runs:
         out, _ = run.communicate(timeout=300)
         assert run.returncode == 0 and "agreed" in out, out[-3000:]

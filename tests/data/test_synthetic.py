@@ -112,8 +112,10 @@ def test_captions_are_true():
     assert right > 90  # the light on the scene may carry a colour over to the next name
     words = SyntheticSource("train", num_examples=10)
     assert [words.caption(i).split(" in ")[0].split(" ", 1)[1] for i in (5, 8, 9)] == [
-        "crosses", "sets of bars", "groups of dots",
-    ]  # fmt: skip
+        "crosses",
+        "sets of bars",
+        "groups of dots",
+    ]
     textures = {words.caption(i).split(" on a ")[1].split(" ")[0] for i in range(10)}
     assert textures == {"plain", "striped", "cloudy", "checked"}
 

@@ -10,10 +10,7 @@ def test_good_features_beat_noise_and_the_table_has_every_figure():
     rng = np.random.default_rng(0)
     y, test_y = rng.integers(0, 3, 120), rng.integers(0, 3, 100)
     good = lambda labels: np.eye(5)[labels] + 0.1 * rng.normal(size=(len(labels), 5))  # noqa: E731
-    features = {
-        "encoder": (good(y), good(test_y)),
-        "random": (rng.normal(size=(120, 5)), rng.normal(size=(100, 5))),
-    }
+    features = {"encoder": (good(y), good(test_y)), "random": (rng.normal(size=(120, 5)), rng.normal(size=(100, 5)))}
     results = evaluate(features, y, test_y, protocols=("knn", "linear", "collapse"), num_classes=3)
     assert list(results) == ["encoder", "random"]
     assert results["encoder"]["knn"] == results["encoder"]["linear"] == 1.0

@@ -20,10 +20,12 @@ def on_devices(function, devices, whole, split, out_split):
     axis_name = axes if len(axes) > 1 else axes[0]
     batch = P(axes)
     mapped = jax.shard_map(
-        lambda *args: function(*args, axis_name=axis_name), mesh=mesh,
+        lambda *args: function(*args, axis_name=axis_name),
+        mesh=mesh,
         in_specs=(P(),) * len(whole) + (batch,) * len(split),
-        out_specs=tuple(batch if s else P() for s in out_split), check_vma=True,
-    )  # fmt: skip
+        out_specs=tuple(batch if s else P() for s in out_split),
+        check_vma=True,
+    )
     return jax.jit(mapped)(*whole, *split)
 
 

@@ -17,9 +17,13 @@ def test_dino_head_matches_dino(name):
     case = golden.load("dino_head", name)
     hyper, x = case.hyper, case.inputs["x"]
     head = DINOHead(
-        hidden=hyper["hidden_dim"], bottleneck=hyper["bottleneck_dim"], out_dim=hyper["out_dim"],
-        layers=hyper["nlayers"], norm_last_layer=hyper["norm_last_layer"], batch_norm=hyper["use_bn"],
-    )  # fmt: skip
+        hidden=hyper["hidden_dim"],
+        bottleneck=hyper["bottleneck_dim"],
+        out_dim=hyper["out_dim"],
+        layers=hyper["nlayers"],
+        norm_last_layer=hyper["norm_last_layer"],
+        batch_norm=hyper["use_bn"],
+    )
     convert = functools.partial(
         torch_layout.dino_head, layers=hyper["nlayers"], batch_norm=hyper["use_bn"], gain=not hyper["norm_last_layer"]
     )
@@ -92,9 +96,7 @@ def test_mlp_layers():
 
     hidden = {"dense1": {"kernel": (4, 5)}, "norm1": {"scale": (5,), "bias": (5,)}}
     hidden_stats = {"norm1": {"mean": (5,), "var": (5,)}}
-    assert shapes() == {
-        "params": {**hidden, "dense2": {"kernel": (5, 3), "bias": (3,)}}, "batch_stats": hidden_stats
-    }  # fmt: skip
+    assert shapes() == {"params": {**hidden, "dense2": {"kernel": (5, 3), "bias": (3,)}}, "batch_stats": hidden_stats}
     assert shapes(final_batch_norm=True) == {
         "params": {**hidden, "dense2": {"kernel": (5, 3)}},
         "batch_stats": {**hidden_stats, "norm2": {"mean": (3,), "var": (3,)}},

@@ -20,13 +20,24 @@ def test_encoder_and_predictor_match_ijepa(name):
     hyper = case.hyper
     grid = hyper["img_size"] // 4
     encoder = ViT(
-        patch_size=4, width=hyper["embed_dim"], depth=hyper["depth"], heads=hyper["num_heads"],
-        mlp_ratio=hyper["mlp_ratio"], image_size=hyper["img_size"], positions="sincos", class_token=False, pool="mean",
-    )  # fmt: skip
+        patch_size=4,
+        width=hyper["embed_dim"],
+        depth=hyper["depth"],
+        heads=hyper["num_heads"],
+        mlp_ratio=hyper["mlp_ratio"],
+        image_size=hyper["img_size"],
+        positions="sincos",
+        class_token=False,
+        pool="mean",
+    )
     predictor = IJEPAPredictor(
-        width=hyper["predictor_embed_dim"], depth=hyper["predictor_depth"], heads=hyper["predictor_heads"],
-        mlp_ratio=hyper["mlp_ratio"], grid=grid, out_dim=hyper["embed_dim"],
-    )  # fmt: skip
+        width=hyper["predictor_embed_dim"],
+        depth=hyper["predictor_depth"],
+        heads=hyper["predictor_heads"],
+        mlp_ratio=hyper["mlp_ratio"],
+        grid=grid,
+        out_dim=hyper["embed_dim"],
+    )
 
     def convert(arrays):
         return {

@@ -18,13 +18,22 @@ def test_encoder_and_decoder_match_mae(name):
     case = golden.load("mae", name)
     hyper, weights = case.hyper, torch_layout.under(case.inputs, "param/")
     encoder = ViT(
-        patch_size=hyper["patch_size"], width=hyper["embed_dim"], depth=hyper["depth"], heads=hyper["num_heads"],
-        mlp_ratio=hyper["mlp_ratio"], image_size=hyper["img_size"], positions="sincos",
-    )  # fmt: skip
+        patch_size=hyper["patch_size"],
+        width=hyper["embed_dim"],
+        depth=hyper["depth"],
+        heads=hyper["num_heads"],
+        mlp_ratio=hyper["mlp_ratio"],
+        image_size=hyper["img_size"],
+        positions="sincos",
+    )
     decoder = MAEDecoder(
-        width=hyper["decoder_embed_dim"], depth=hyper["decoder_depth"], heads=hyper["decoder_num_heads"],
-        mlp_ratio=hyper["mlp_ratio"], patch_size=hyper["patch_size"], grid=hyper["img_size"] // hyper["patch_size"],
-    )  # fmt: skip
+        width=hyper["decoder_embed_dim"],
+        depth=hyper["decoder_depth"],
+        heads=hyper["decoder_num_heads"],
+        mlp_ratio=hyper["mlp_ratio"],
+        patch_size=hyper["patch_size"],
+        grid=hyper["img_size"] // hyper["patch_size"],
+    )
 
     def convert(weights):
         return {
@@ -42,9 +51,11 @@ def test_encoder_and_decoder_match_mae(name):
         pooled, tokens = encoder.apply({"params": params["encoder"]}, images, indices=visible)
         prediction = decoder.apply({"params": params["decoder"]}, tokens, restore, class_token=pooled)
         loss = mae_loss(
-            prediction, patchify(images, patch_size=hyper["patch_size"]), case.out["mask"].astype(np.float32),
+            prediction,
+            patchify(images, patch_size=hyper["patch_size"]),
+            case.out["mask"].astype(np.float32),
             normalize_targets=hyper["norm_pix_loss"],
-        )  # fmt: skip
+        )
         return loss, (jnp.concatenate([pooled[:, None], tokens], 1), prediction)
 
     (loss, (latent, prediction)), (grad, grad_images) = jax.jit(jax.value_and_grad(loss_of, (0, 1), has_aux=True))(

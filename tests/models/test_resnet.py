@@ -41,7 +41,7 @@ def test_resolutions(stem, sides):
             train=False,
             capture_intermediates=True,
             mutable=["intermediates"],
-        )  # fmt: skip
+        )
     )
     outputs = [state["intermediates"][f"stage{s}_block1"]["__call__"][0].shape for s in (1, 2, 3, 4)]
     assert outputs == [(1, side, side, 2 * 2**s) for s, side in enumerate(sides)]
@@ -169,12 +169,16 @@ def test_bfloat16_has_float32_params_statistics_and_gradients():
     ("call", "message"),
     [
         (lambda: resnet.make("resnet19"), "no ResNet 'resnet19': use resnet18"),
-        (lambda: resnet.make("resnet18", stem="mnist").init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)), train=False),
-         "no stem 'mnist'"),
-        (lambda: resnet.make("resnet18", block="x").init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)), train=False),
-         "no block 'x'"),
+        (
+            lambda: resnet.make("resnet18", stem="mnist").init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)), train=False),
+            "no stem 'mnist'",
+        ),
+        (
+            lambda: resnet.make("resnet18", block="x").init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)), train=False),
+            "no block 'x'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()

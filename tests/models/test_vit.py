@@ -18,10 +18,14 @@ def _params(model):
     ("size", "patch", "count"),
     # timm's counts without the classifier. With 1000 classes: 5.7, 22.1, 86.6, 304.3 and 632.0 million.
     [
-        ("tiny", 16, 5_524_416), ("small", 16, 21_665_664), ("base", 16, 85_798_656), ("large", 16, 303_301_632),
-        ("huge", 16, 630_918_400), ("huge", 14, 630_764_800),
+        ("tiny", 16, 5_524_416),
+        ("small", 16, 21_665_664),
+        ("base", 16, 85_798_656),
+        ("large", 16, 303_301_632),
+        ("huge", 16, 630_918_400),
+        ("huge", 14, 630_764_800),
     ],
-)  # fmt: skip
+)
 def test_size(size, patch, count):
     model = vit.make(size, patch_size=patch, scan=True)
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 224, 224, 3))))

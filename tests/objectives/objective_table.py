@@ -185,13 +185,7 @@ TABLE = {
     "byol_loss": Row(objectives.byol_loss, _vectors(2), (0, 0), (0,), (1,)),
     "simsiam_loss": Row(objectives.simsiam_loss, _vectors(2), (0, 0), (0,), (1,)),
     "barlow_twins_loss": Row(
-        objectives.barlow_twins_loss,
-        _vectors(2),
-        (0, 0),
-        (0, 1),
-        swap=(1, 0),
-        mean_over_examples=False,
-        products=True,
+        objectives.barlow_twins_loss, _vectors(2), (0, 0), (0, 1), swap=(1, 0), mean_over_examples=False, products=True
     ),
     "vicreg_loss": Row(
         objectives.vicreg_loss, _vectors(2), (0, 0), (0, 1), swap=(1, 0), mean_over_examples=False, products=True

@@ -20,8 +20,10 @@ def test_terms_match_the_authors(name):
     @jax.jit
     def loss(x, y):
         terms = {
-            "align": alignment(x, y, alpha=alpha), "uniform_x": uniformity(x, t=t), "uniform_y": uniformity(y, t=t)
-        }  # fmt: skip
+            "align": alignment(x, y, alpha=alpha),
+            "uniform_x": uniformity(x, t=t),
+            "uniform_y": uniformity(y, t=t),
+        }
         return terms["align"] + (terms["uniform_x"] + terms["uniform_y"]) / 2, terms
 
     x, y = jnp.asarray(case.inputs["x"]), jnp.asarray(case.inputs["y"])

@@ -27,13 +27,19 @@ def test_layer_decay_follows_mae(name):
     case = golden.load("schedules", name)
     h = case.hyper
     names = [str(n) for n in case.out["names"]]
-    params = {our_path(n): jnp.ones(2 if n.endswith((".bias", "norm1.weight", "norm.weight")) else (1, 2, 2))
-              for n in names}  # fmt: skip
+    params = {
+        our_path(n): jnp.ones(2 if n.endswith((".bias", "norm1.weight", "norm.weight")) else (1, 2, 2)) for n in names
+    }
     assert len(params) == len(names)
     tx = make_optimizer(
-        "sgd", learning_rate=1.0, weight_decay=h["weight_decay"], momentum=0.0, layer_decay=h["layer_decay"],
-        num_layers=h["num_blocks"], exclude="pos_embed|class_token",
-    )  # fmt: skip
+        "sgd",
+        learning_rate=1.0,
+        weight_decay=h["weight_decay"],
+        momentum=0.0,
+        layer_decay=h["layer_decay"],
+        num_layers=h["num_blocks"],
+        exclude="pos_embed|class_token",
+    )
     ones = jax.tree.map(jnp.ones_like, params)
     updates, _ = jax.jit(tx.update)(ones, tx.init(params), params)
     step = -(1.0 + case.out["weight_decay"]) * case.out["lr_scale"]
@@ -56,9 +62,10 @@ def test_vit_layer_knows_the_parameters_of_our_vit():
 def test_biases_and_norms_are_not_decayed():
     params = {
         "encoder": {"blocks": {"norm1": {"scale": jnp.ones((3, 4))}, "fc1": {"kernel": jnp.ones((3, 4, 4))}}},
-        "norm": {"scale": jnp.ones(4)}, "head": {"kernel": jnp.ones((4, 2)), "bias": jnp.ones(2)},
+        "norm": {"scale": jnp.ones(4)},
+        "head": {"kernel": jnp.ones((4, 2)), "bias": jnp.ones(2)},
         "class_token": jnp.ones((1, 1, 4)),
-    }  # fmt: skip
+    }
     zeros = jax.tree.map(jnp.zeros_like, params)
 
     @jax.jit
@@ -70,8 +77,10 @@ def test_biases_and_norms_are_not_decayed():
     decayed = jax.tree.map(lambda u: bool(np.any(u != 0)), first_updates(params))
     expected = {
         "encoder": {"blocks": {"norm1": {"scale": False}, "fc1": {"kernel": True}}},
-        "norm": {"scale": False}, "head": {"kernel": True, "bias": False}, "class_token": True,
-    }  # fmt: skip
+        "norm": {"scale": False},
+        "head": {"kernel": True, "bias": False},
+        "class_token": True,
+    }
     for name in OPTIMIZERS:
         assert decayed[name] == expected, name
     assert decayed["by name"] == expected | {"class_token": False, "head": {"kernel": False, "bias": False}}

@@ -31,9 +31,17 @@ def write_steps(folder, steps, **options):
 
 def test_numbers_of_every_kind(tmp_path):
     values = {
-        "float": 0.1, "int": 3, "flag": True, "text": "warm-up", "numpy": np.float64(0.2), "numpy_int": np.int64(4),
-        "jax": jnp.float32(0.5), "bf16": jnp.bfloat16(1.5), "one": jnp.ones((1, 1)), "count": jnp.int32(7),
-    }  # fmt: skip
+        "float": 0.1,
+        "int": 3,
+        "flag": True,
+        "text": "warm-up",
+        "numpy": np.float64(0.2),
+        "numpy_int": np.int64(4),
+        "jax": jnp.float32(0.5),
+        "bf16": jnp.bfloat16(1.5),
+        "one": jnp.ones((1, 1)),
+        "count": jnp.int32(7),
+    }
     with MetricsWriter(tmp_path / "new" / "folder", tensorboard=False) as metrics:
         metrics.write(np.int64(5), values)
     expected = {**values, "jax": 0.5, "bf16": 1.5, "one": 1.0, "count": 7, "numpy_int": 4, "numpy": 0.2}

@@ -13,11 +13,10 @@ from jssl.train import schedules
 from jssl.train.optimizers import make_optimizer
 
 UNROLLED = {
-    "encoder": {
-        f"block_{i}": {"fc1": {"kernel": (8, 16), "bias": (16,)}, "norm1": {"scale": (8,)}} for i in range(2)
-    },
-    "pos_embed": (1, 4, 8), "head": {"kernel": (8, 8)},
-}  # fmt: skip
+    "encoder": {f"block_{i}": {"fc1": {"kernel": (8, 16), "bias": (16,)}, "norm1": {"scale": (8,)}} for i in range(2)},
+    "pos_embed": (1, 4, 8),
+    "head": {"kernel": (8, 8)},
+}
 
 
 def stack(tree):
@@ -27,9 +26,14 @@ def stack(tree):
 
 def full_options(name):
     return make_optimizer(
-        name, learning_rate=schedules.warmup_cosine(0.1, 2, 10), weight_decay=schedules.cosine(0.04, 0.4, 10),
-        clip_norm=1.0, layer_decay=0.7, num_layers=2, groups={"head": 0.5},
-    )  # fmt: skip
+        name,
+        learning_rate=schedules.warmup_cosine(0.1, 2, 10),
+        weight_decay=schedules.cosine(0.04, 0.4, 10),
+        clip_norm=1.0,
+        layer_decay=0.7,
+        num_layers=2,
+        groups={"head": 0.5},
+    )
 
 
 START = random_tree(0, UNROLLED)

@@ -19,10 +19,13 @@ def steps_of(case, kind, prefix):
     """[{name: array}] over steps from ``<prefix>_<t>/<name>``."""
     arrays = getattr(case, kind)
     return [
-        {re.sub(f"^{prefix}_{t}/", "", k): jnp.asarray(v, jnp.float32) for k, v in arrays.items()
-         if k.startswith(f"{prefix}_{t}/")}
+        {
+            re.sub(f"^{prefix}_{t}/", "", k): jnp.asarray(v, jnp.float32)
+            for k, v in arrays.items()
+            if k.startswith(f"{prefix}_{t}/")
+        }
         for t in range(case.hyper["steps"])
-    ]  # fmt: skip
+    ]
 
 
 def initial(case):
@@ -38,9 +41,13 @@ def test_lars_follows_moco_v3_and_barlow_twins(name):
     assert filtered == h["lars_adaptation_filter"]
     options = {} if filtered else {"exclude": lambda path, leaf: False}
     tx = make_optimizer(
-        "lars", learning_rate=h["lr"], weight_decay=h["weight_decay"], momentum=h["momentum"],
-        trust_coefficient=h["eta"], **options,
-    )  # fmt: skip
+        "lars",
+        learning_rate=h["lr"],
+        weight_decay=h["weight_decay"],
+        momentum=h["momentum"],
+        trust_coefficient=h["eta"],
+        **options,
+    )
     expected = zip(steps_of(case, "out", "p"), steps_of(case, "out", "mu"))
     runs = trajectory(tx, initial(case), steps_of(case, "inputs", "g"))
     close = {"rtol": tolerance["param_rtol"], "atol": tolerance["param_atol"]}
@@ -56,10 +63,15 @@ def test_lars_simclr_follows_simclr(name):
     h = case.hyper
     excluded = re.compile("|".join(h["exclude"]))
     tx = make_optimizer(
-        "lars_simclr", learning_rate=h["lr"], weight_decay=h["weight_decay"], momentum=h["momentum"],
-        nesterov=h["use_nesterov"], trust_coefficient=h["eeta"], classic_momentum=h["classic_momentum"],
+        "lars_simclr",
+        learning_rate=h["lr"],
+        weight_decay=h["weight_decay"],
+        momentum=h["momentum"],
+        nesterov=h["use_nesterov"],
+        trust_coefficient=h["eeta"],
+        classic_momentum=h["classic_momentum"],
         exclude=lambda path, leaf: bool(excluded.search(path)),
-    )  # fmt: skip
+    )
     runs = trajectory(tx, initial(case), steps_of(case, "inputs", "g"))
     for (params, _), p in zip(runs, steps_of(case, "out", "p"), strict=True):
         assert_trees_close(params, p, rtol=case.tolerance["param_rtol"], atol=case.tolerance["param_atol"])
@@ -119,9 +131,11 @@ def test_larc_is_lars_with_a_rate_of_at_most_the_learning_rate():
 def test_lamb_is_optax_s():
     mask = {"kernel": True, "bias": False}
     theirs = optax.chain(
-        optax.scale_by_adam(0.9, 0.99, 1e-6), optax.add_decayed_weights(0.01, mask),
-        optax.masked(optax.scale_by_trust_ratio(), mask), optax.scale_by_learning_rate(0.1),
-    )  # fmt: skip
+        optax.scale_by_adam(0.9, 0.99, 1e-6),
+        optax.add_decayed_weights(0.01, mask),
+        optax.masked(optax.scale_by_trust_ratio(), mask),
+        optax.scale_by_learning_rate(0.1),
+    )
     ours = make_optimizer("lamb", learning_rate=0.1, weight_decay=0.01, b2=0.99)
     start, gradients = random_tree(0, SHAPES), [random_tree(t, SHAPES) for t in (1, 2, 3)]
     with jax.numpy_dtype_promotion("standard"):

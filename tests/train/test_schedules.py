@@ -23,16 +23,25 @@ def assert_table(schedule, reference):
 def dino(h):
     n = h["niter_per_ep"]
     return schedules.warmup_cosine(
-        h["base_value"], h["warmup_epochs"] * n, h["epochs"] * n, h["start_warmup_value"], h["final_value"],
+        h["base_value"],
+        h["warmup_epochs"] * n,
+        h["epochs"] * n,
+        h["start_warmup_value"],
+        h["final_value"],
         inclusive_warmup=True,
-    )  # fmt: skip
+    )
 
 
 def dinov2(h):
     return schedules.warmup_cosine(
-        h["base_value"], h["warmup_iters"], h["total_iters"], h["start_warmup_value"], h["final_value"],
-        freeze_steps=h["freeze_iters"], inclusive_warmup=True,
-    )  # fmt: skip
+        h["base_value"],
+        h["warmup_iters"],
+        h["total_iters"],
+        h["start_warmup_value"],
+        h["final_value"],
+        freeze_steps=h["freeze_iters"],
+        inclusive_warmup=True,
+    )
 
 
 def epochs(h):

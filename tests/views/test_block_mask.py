@@ -26,9 +26,13 @@ def test_has_the_recorded_statistics(name):
     hyper, recorded = case.hyper, case.out["count_hist"]
     wanted = hyper["num_masking_patches"]
     masks = draw(
-        hyper["n_draws"], hyper["grid"], num_masked=wanted, min_block=hyper["min_num_patches"],
-        max_block=hyper["max_num_patches"], aspect=tuple(hyper["aspect"]),
-    )  # fmt: skip
+        hyper["n_draws"],
+        hyper["grid"],
+        num_masked=wanted,
+        min_block=hyper["min_num_patches"],
+        max_block=hyper["max_num_patches"],
+        aspect=tuple(hyper["aspect"]),
+    )
     counts = masks.sum(axis=1)
     assert counts.max() == wanted
     reference = np.repeat(np.arange(len(recorded)), recorded)

@@ -87,8 +87,10 @@ def colored():
 def test_colorization_targets():
     out, bins = colored(), views.ab_bins()
     assert {name: value.shape for name, value in out.items()} == {
-        "lightness": (3, 8, 8, 1), "target": (3, 2, 2, 5), "weight": (3, 2, 2, 5),
-    }  # fmt: skip
+        "lightness": (3, 8, 8, 1),
+        "target": (3, 2, 2, 5),
+        "weight": (3, 2, 2, 5),
+    }
     assert out["lightness"].dtype == out["weight"].dtype == jnp.float32 and out["target"].dtype == jnp.int32
     dense = np.asarray(views.soft_targets(out["target"], out["weight"], len(bins)))
     expected = np.stack([dense_targets(image, bins, 4) for image in IMAGES])

@@ -59,9 +59,13 @@ def test_permutations_are_the_greedy_ones(tiles):
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def batch(keys, image, gray_prob, channel_jitter):
     apply = functools.partial(
-        views.jigsaw, grid=GRID, tile=TILE, permutations=PERMUTATIONS, gray_prob=gray_prob,
+        views.jigsaw,
+        grid=GRID,
+        tile=TILE,
+        permutations=PERMUTATIONS,
+        gray_prob=gray_prob,
         channel_jitter=channel_jitter,
-    )  # fmt: skip
+    )
     return jax.vmap(apply, in_axes=(0, None))(keys, image)
 
 

@@ -66,10 +66,17 @@ def same_counts(ours, reference):
 def official(name):
     hyper = golden.load("ijepa_mask_stats", name).hyper
     return draw(
-        2000, hyper["B"], tuple(hyper["grid"]), sampler="official", num_targets=hyper["npred"],
-        target_scale=tuple(hyper["pred_mask_scale"]), target_aspect=tuple(hyper["aspect_ratio"]),
-        context_scale=tuple(hyper["enc_mask_scale"]), min_keep=hyper["min_keep"], allow_overlap=hyper["allow_overlap"],
-    )  # fmt: skip
+        2000,
+        hyper["B"],
+        tuple(hyper["grid"]),
+        sampler="official",
+        num_targets=hyper["npred"],
+        target_scale=tuple(hyper["pred_mask_scale"]),
+        target_aspect=tuple(hyper["aspect_ratio"]),
+        context_scale=tuple(hyper["enc_mask_scale"]),
+        min_keep=hyper["min_keep"],
+        allow_overlap=hyper["allow_overlap"],
+    )
 
 
 def official_members(name):
@@ -133,9 +140,15 @@ def test_official_context_never_meets_targets():
 def test_official_spares_the_last_targets_when_too_little_is_left():
     """A 7 x 7 context has one place in an 8 x 8 grid, so what the retries give is known: drop targets from the end."""
     masks = draw(
-        400, 1, 8, sampler="official", target_scale=(0.4, 0.4), target_aspect=(1.0, 1.0), context_scale=(0.8, 0.8),
+        400,
+        1,
+        8,
+        sampler="official",
+        target_scale=(0.4, 0.4),
+        target_aspect=(1.0, 1.0),
+        context_scale=(0.8, 0.8),
         min_keep=15,
-    )  # fmt: skip
+    )
     context = dense(masks["context"], masks["context_mask"], 64)[:, 0].reshape(-1, 8, 8)
     target = dense(masks["target"], masks["target_mask"], 64)[:, 0].reshape(-1, 4, 8, 8)
     block = np.zeros((8, 8), bool)

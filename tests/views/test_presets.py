@@ -97,9 +97,17 @@ def test_no_blur_for_small_images():
 def test_operations_come_in_the_documented_order():
     """Everything certain: mirrored, blurred with a kernel of a tenth, grey, then solarised, then normalised."""
     preset = views.Augmentation(
-        size=40, crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), flip_prob=1.0, gray_prob=1.0, blur_prob=1.0,
-        blur_sigma=(1.0, 1.0), solarize_prob=1.0, mean=(0.5, 0.25, 0.0), std=(0.5, 1.0, 2.0),
-    )  # fmt: skip
+        size=40,
+        crop_scale=(1.0, 1.0),
+        crop_ratio=(1.0, 1.0),
+        flip_prob=1.0,
+        gray_prob=1.0,
+        blur_prob=1.0,
+        blur_sigma=(1.0, 1.0),
+        solarize_prob=1.0,
+        mean=(0.5, 0.25, 0.0),
+        std=(0.5, 1.0, 2.0),
+    )
     image = np.random.default_rng(1).uniform(0, 1, (40, 40, 3))
     expected = image[:, ::-1] @ np.array([0.2989, 0.587, 0.114])
     taps = np.exp(-0.5 * np.arange(-2, 3) ** 2.0)
