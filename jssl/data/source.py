@@ -1,17 +1,20 @@
 """What a data set looks like to the rest of the library, and the ways to open one."""
 
 import abc
+import dataclasses
 import functools
 import hashlib
 import importlib
+from collections.abc import Iterable, Mapping
 
+import jax
 import numpy as np
 from PIL import Image
 
 from jssl.data.decode import decode_image, parallel_map, resize_image
 from jssl.hints import nearest
 
-__all__ = ["ArraySource", "EncodedSource", "Source", "open_source"]
+__all__ = ["About", "ArraySource", "EncodedSource", "Source", "Spec", "open_source", "stack"]
 
 # kind -> module and function; imported when asked for, so that tfds costs nothing to those who do not use it
 _KINDS = {
@@ -23,67 +26,102 @@ _KINDS = {
 }
 
 
+Spec = Mapping[str, jax.ShapeDtypeStruct]
+"""Shape and dtype of every field of one example."""
+
+
+@dataclasses.dataclass(frozen=True)
+class About:
+    """What is known of a data set beside the shapes of its fields. Saved with a run, as JSON.
+
+    Attributes:
+      class_names: names of the labels; empty where there are none.
+      mean: of each channel of the pictures, in [0, 1]; None where nobody has measured it.
+      std: deviation of each channel.
+      vocabulary: token ids are in [0, vocabulary); None where there are no tokens.
+      tokenizer: what turned text into tokens, as `jssl.data.tokenizers.make` takes it.
+      sample_rate: of the audio, in Hz.
+    """
+
+    class_names: tuple[str, ...] = ()
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    vocabulary: int | None = None
+    tokenizer: str | None = None
+    sample_rate: int | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, 0 for a data set without labels."""
+        return len(self.class_names)
+
+
 class Source(abc.ABC):
     """A data set with random access.
 
+    An example is a dict of named arrays. Names mean the same everywhere: ``image`` (H, W, 3) uint8, ``size`` (2,) int32,
+    the height and width that the picture had before it was brought to (H, W), ``video`` (T, H, W, 3) uint8, ``audio``
+    (T,), ``tokens`` (L,) int32, ``segments`` (L,) int32 (0 is padding; 1, 2, ... the documents packed into the row),
+    ``captions`` (C, L) int32, ``label`` () int32. A field that a data set does not have is absent. ``index`` is added by
+    the feeds.
+
     Attributes:
-      class_names: names of the labels, or None.
+      spec: name -> shape and dtype of every field, fixed when the source is opened, whatever the files look like.
+      about: what is known of the data set.
       fingerprint: hash of what index means what example; the same data and options give the same one.
     """
 
-    class_names: tuple[str, ...] | None = None
+    spec: Spec
+    about: About = About()
     fingerprint: str = ""
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
 
     @abc.abstractmethod
-    def __getitem__(self, index: int) -> dict:
-        """{"image": (H, W, 3) uint8, "label": int, -1 where there is none}."""
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """The example as ``spec`` says."""
 
     def __iter__(self):
         return (self[index] for index in range(len(self)))
 
-    @property
-    def num_classes(self) -> int | None:
-        """Number of classes, or None for a data set without labels."""
-        return len(self.class_names) if self.class_names else None
-
-    @property
-    def skipped(self) -> int:
-        """Unreadable examples met so far that were replaced by others (on_error="skip")."""
-        return len(self.replaced)
-
     @functools.cached_property
     def replaced(self) -> set[int]:
-        """Their indices."""
+        """Indices of the unreadable examples met so far that were replaced by others (on_error="skip")."""
         return set()
 
     def note_replaced(self, index: int) -> None:
         """Counts an unreadable example, once however often it is met."""
         self.replaced.add(int(index))
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """The whole data set decoded: images (N, H, W, 3) uint8, labels (N,) int32.
 
-        Raises:
-          ValueError: if the images differ in size.
-        """
-        first = self[0]["image"]
-        images = np.empty((len(self), *first.shape), np.uint8)
-        labels = np.empty(len(self), np.int32)
+def stack(source: Source, indices: Iterable[int] | None = None, *, threads: int | None = None) -> dict[str, np.ndarray]:
+    """Examples read in threads and stacked, field by field: name -> (N, ...).
 
-        def fill(index):
-            example = self[index]
-            if example["image"].shape != first.shape:
-                raise ValueError(
-                    f"image {index} is {example['image'].shape[:2]} and image 0 {first.shape[:2]}; "
-                    "images of different sizes need image_size=<pixels>"
-                )
-            images[index], labels[index] = example["image"], example["label"]
+    Args:
+      source: the data set.
+      indices: which examples; all of them by default.
+      threads: see `jssl.data.decode.parallel_map`.
 
-        parallel_map(fill, range(len(self)))
-        return images, labels
+    Raises:
+      ValueError: an example is not what ``source.spec`` says.
+    """
+    indices = range(len(source)) if indices is None else list(indices)
+    arrays = {name: np.empty((len(indices), *field.shape), field.dtype) for name, field in source.spec.items()}
+
+    def fill(row):
+        example = source[int(indices[row])]
+        if example.keys() != arrays.keys():
+            raise ValueError(f"example {indices[row]} has the fields {sorted(example)}, not {sorted(arrays)}")
+        for name, array in arrays.items():
+            value = np.asarray(example[name])
+            if value.shape != array.shape[1:] or value.dtype != array.dtype:
+                told = f"{value.dtype}{value.shape}, the source's spec says {array.dtype}{array.shape[1:]}"
+                raise ValueError(f"{name} of example {indices[row]} is {told}")
+            array[row] = value
+
+    parallel_map(fill, range(len(indices)), threads)
+    return arrays
 
 
 class ArraySource(Source):
