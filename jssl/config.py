@@ -15,42 +15,37 @@ from ml_collections import ConfigDict
 def default_config() -> ConfigDict:
     """Every key there is, with its default. Recipes in ``configs/`` change some of them.
 
+    Lengths (``LENGTHS``) are steps, or text in epochs, examples or a share of the run: ``"10 epochs"``, ``"5 %"``.
+
     >>> default_config().data.batch_size
     256
     """
     return ConfigDict(
         {
             "seed": 0,
-            # Options of the method's build function (jssl/methods/<name>.py); "name" picks it.
+            # Options of the method's build function (jssl/methods/*/<name>.py); "name" picks it.
             "method": {"name": "simclr"},
-            # Options of jssl.methods.networks.make_encoder.
-            "encoder": {"name": "resnet18", "stem": "cifar"},
-            "image_size": 32,  # of the (large) crops
-            "eval_image_size": None,  # of whole images when features are read; None takes image_size
             "dtype": "bfloat16",  # compute; parameters and optimiser stay float32
-            "augmentation": {},  # changes to the method's augmentation; mean and std are the data's
             "data": {
                 "source": "synthetic",
-                "feed": "resident",  # the whole set on the device as uint8; "grain" streams it from the host
+                "feed": "resident",  # the whole set on the device; "grain" streams it from the host
                 "batch_size": 256,  # global
-                "mean": (0.485, 0.456, 0.406),
-                "std": (0.229, 0.224, 0.225),
                 "options": {},  # of the grain feed: num_workers, num_threads, prefetch
             },
             "optimizer": {
                 "name": "sgd",
                 "learning_rate": 0.03,  # peak
+                "learning_rate_end": 0.0,
+                "warmup": 0,
                 "weight_decay": 1e-4,
                 "weight_decay_end": None,  # cosine from weight_decay to here; None keeps it
-                "warmup_steps": 0,
-                "learning_rate_end": 0.0,
                 "clip_norm": None,
-                "options": {},  # of jssl.train.optimizers.make_optimizer
-                "freeze": "",  # regex of parameter paths held for the first freeze_steps updates
-                "freeze_steps": 0,
+                "options": {},  # of jssl.train.optimizers.build
+                "freeze": "",  # regex of parameter paths that are held at first
+                "freeze_for": 0,
                 "constant_rate": "",  # regex of parameter paths that keep the peak learning rate all along (SimSiam)
             },
-            "teacher": {"momentum": 0.996, "momentum_end": 1.0, "schedule": "cosine"},  # or linear, over the run
+            "ema": {"momentum": 0.996, "momentum_end": 1.0, "schedule": "cosine"},  # of the teacher; or linear
             "steps": 1000,
             "accumulate": 1,
             "fsdp": 1,  # devices that share one copy of the state
@@ -62,32 +57,51 @@ def default_config() -> ConfigDict:
                 "keep": 2,
                 "keep_every": None,
                 "on_nonfinite": "stop",  # or "skip": drop the update and go on
-                "online_bank": 5000,  # images of the online k-NN: bank and queries
+                "online_bank": 5000,  # examples of the online k-NN: bank and queries
                 "online_queries": 1000,
             },
-        }
+        },
+        type_safe=False,  # a length is a number or text; overrides are checked in set_key, all else where it is used
     )
 
 
-FREE_FORM = ("method", "encoder", "augmentation", "data.options", "optimizer.options")
+LENGTHS = (
+    "steps",
+    "optimizer.warmup",
+    "optimizer.freeze_for",
+    "run.log_every",
+    "run.eval_every",
+    "run.checkpoint_every",
+    "run.keep_every",
+)
+"""Keys that are lengths of time; so are some options of methods (``jssl.methods.lengths``)."""
+
+FREE_FORM = ("method", "data.options", "optimizer.options")
 """Sections whose keys are checked by the function they are handed to."""
 
 
 def load_config(path: str, overrides: list[str]) -> ConfigDict:
     """Reads ``get_config()`` of a Python file and applies ``key=value`` overrides.
 
+    Args:
+      path: ``configs/simclr.py``, or ``configs/simclr.py:small,cifar10``: what follows the colon is handed to
+        ``get_config``, which picks a variant by it.
+      overrides: ``key=value``, later ones win.
+
     Raises:
-      ValueError: no such file, no get_config in it, unknown key (the nearest is named), value of another type.
+      ValueError: no such file, no get_config in it, no such variant, unknown key (the nearest is named), value of another
+        type.
     """
-    file = pathlib.Path(path)
+    name, _, variant = path.partition(".py:")
+    file = pathlib.Path(f"{name}.py" if variant else path)
     if not file.is_file():
-        raise ValueError(f"no config file {path}; recipes are in configs/")
+        raise ValueError(f"no config file {file}; recipes are in configs/")
     spec = importlib.util.spec_from_file_location("jssl_recipe", file)
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(module)  # type: ignore[union-attr]
     if not hasattr(module, "get_config"):
-        raise ValueError(f"{path} defines no get_config()")
-    config = module.get_config()
+        raise ValueError(f"{file} defines no get_config()")
+    config = module.get_config(variant) if variant else module.get_config()
     for override in overrides:
         key, found, text = override.partition("=")
         if not found:
@@ -95,9 +109,14 @@ def load_config(path: str, overrides: list[str]) -> ConfigDict:
         set_key(config, key, text)
     default = default_config()
     for key in flatten(config.to_dict()):
-        if key not in flatten(default.to_dict()) and not key.startswith(tuple(f"{section}." for section in FREE_FORM)):
+        if key not in flatten(default.to_dict()) and not _is_free(key):
             raise _unknown(default, key)
     return config
+
+
+def _is_free(key: str) -> bool:
+    """Whether a dotted key is checked by the function that its section is handed to."""
+    return key.startswith(tuple(f"{section}." for section in FREE_FORM))
 
 
 def complete(config: dict) -> dict:
@@ -125,7 +144,7 @@ def read_json(path: str | pathlib.Path) -> ConfigDict:
             return {name: tuples(v) for name, v in value.items()}
         return tuple(map(tuples, value)) if isinstance(value, list) else value
 
-    return ConfigDict(tuples(complete(json.loads(pathlib.Path(path).read_text()))))
+    return ConfigDict(type_safe=False, initial_dictionary=tuples(complete(json.loads(pathlib.Path(path).read_text()))))
 
 
 def set_key(config: ConfigDict, key: str, text: str) -> None:
@@ -143,6 +162,9 @@ def set_key(config: ConfigDict, key: str, text: str) -> None:
     *path, last = key.split(".")
     section = config
     for part in path:
+        if part not in section and _is_free(key):
+            with section.unlocked():
+                section[part] = ConfigDict(type_safe=False)
         if not isinstance(section.get(part), ConfigDict):
             raise _unknown(config, key)
         section = section[part]
@@ -154,15 +176,16 @@ def set_key(config: ConfigDict, key: str, text: str) -> None:
         old = section[last]
         if isinstance(old, ConfigDict):
             raise ValueError(f"--config.{key} is a section; set one of {', '.join(f'{key}.{k}' for k in old)}")
-        if isinstance(old, str) and not isinstance(value, str):
+        if isinstance(old, str) and not isinstance(value, str) and key not in LENGTHS and not _is_free(key):
             value = text
         if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if isinstance(old, tuple) and isinstance(value, list):
             value = tuple(value)
-        if old is not None and value is not None and type(value) is not type(old):
+        timed = key in LENGTHS or _is_free(key)
+        if old is not None and value is not None and type(value) is not type(old) and not timed:
             raise ValueError(f"--config.{key}={text}: expected {type(old).__name__}, like {old!r}")
-    elif ".".join(path) not in FREE_FORM:
+    elif not _is_free(key):
         raise _unknown(config, key)
     with section.unlocked():
         section[last] = value

@@ -1,43 +1,115 @@
-"""What the recipes of one data set and one backbone share, so that each file in ``configs/`` holds what is its own."""
+"""What recipes share: data sets and backbones by name, so that each file in ``configs/`` holds what is its own.
+
+A recipe file defines one function per backbone and ends with ``get_config = recipes.recipe(...)``:
+``--config configs/simclr.py:small,cifar10`` picks a backbone and a data set by name.
+"""
+
+from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
 from jssl.config import default_config
+from jssl.hints import nearest
 
-CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-CIFAR10_IMAGES = 50_000
-IMAGENET_IMAGES = 1_281_167
+DATA: dict[str, dict] = {
+    "synthetic": {"source": "synthetic"},
+    "cifar10": {
+        "source": "tar:data/cifar10/*.tar.gz",
+        "mean": (0.4914, 0.4822, 0.4465),
+        "std": (0.2470, 0.2435, 0.2616),
+    },
+    "imagenet": {"source": "tfds:imagenet2012", "feed": "grain"},
+}
+"""Data sets by name: where they are, how they are fed, the normalisation of their pictures where it is known."""
 
 
-def cifar10(method: str, *, batch_size: int, epochs: int | None = None, steps: int | None = None) -> ConfigDict:
-    """CIFAR-10 from tar files, for ``epochs`` or ``steps``.
+class Recipe:
+    """A ``get_config``: called with a variant such as ``"small,cifar10"``.
 
-    >>> cifar10("simclr", batch_size=500, epochs=2).steps
-    200
+    Attributes:
+      variants: all of them, the default first.
     """
+
+    def __init__(self, *backbones: tuple):
+        self._make: dict[str, Callable] = {function.__name__: function for function, *_ in backbones}
+        self.variants = [(function.__name__, name) for function, *names in backbones for name in names]
+
+    def __call__(self, variant: str = "") -> ConfigDict:
+        """The config of the first variant that has all the words of ``variant``, in any order.
+
+        Raises:
+          ValueError: there is none.
+        """
+        words = [word.strip() for word in variant.split(",") if word.strip()]
+        known = {word for pair in self.variants for word in pair}
+        for word in words:
+            if word not in known:
+                raise ValueError(f"no variant {word!r}{nearest(word, sorted(known))}")
+        for backbone, data in self.variants:
+            if {*words} <= {backbone, data}:
+                return self._make[backbone](data)
+        told = "; ".join(",".join(pair) for pair in self.variants)
+        raise ValueError(f"no variant {variant!r}; there are {told}")
+
+
+def recipe(*backbones: tuple) -> Recipe:
+    """Makes ``get_config`` of a recipe file.
+
+    Args:
+      *backbones: (function, data, ...): the function, whose name is that of the variant, makes the config for the name of
+        a data set; then the names of the data sets that it is meant for.
+
+    >>> def small(data):
+    ...     return start("simclr", data, batch_size=128, steps="7 epochs")
+    >>> get_config = recipe((small, "synthetic", "cifar10"))
+    >>> get_config.variants, get_config("cifar10").data.source
+    ([('small', 'synthetic'), ('small', 'cifar10')], 'tar:data/cifar10/*.tar.gz')
+    """
+    return Recipe(*backbones)
+
+
+def start(method: str, data: str, *, batch_size: int, steps: int | str) -> ConfigDict:
+    """The default config with a method, a data set of ``DATA``, a batch size and a length."""
     config = default_config()
+    about = DATA[data]
     config.method = {"name": method}
-    config.data.source = "tar:data/cifar10/*.tar.gz"
-    config.data.mean, config.data.std = CIFAR10_MEAN, CIFAR10_STD
-    config.data.batch_size = batch_size
-    return _length(config, CIFAR10_IMAGES, epochs, steps)
-
-
-def small_resnet_cifar10(method: str, *, batch_size: int, steps: int) -> ConfigDict:
-    """A four-stage ResNet of widths 16 to 128 for two CPU cores. Crops are 24 pixels: on average they cover 25 pixels a
-    side, so little is lost, and they cost half of 32. Blur does nothing at this size."""
-    config = cifar10(method, batch_size=batch_size, steps=steps)
-    config.encoder = {"name": "resnet", "stage_sizes": (1, 1, 1, 1), "block": "basic", "width": 16, "stem": "cifar"}
-    config.image_size, config.eval_image_size = 24, 32
-    config.dtype = "float32"
-    config.run.eval_every = max(1, steps // 8)
+    config.data.update({"batch_size": batch_size, "source": about["source"], "feed": about.get("feed", "resident")})
+    image = {name: about[name] for name in ("mean", "std") if name in about}
+    if image:
+        config.method.image = image
+    config.steps = steps
     return config
 
 
-def small_vit_cifar10(method: str, *, batch_size: int, steps: int) -> ConfigDict:
-    """A ViT of width 128 and five blocks on 4-pixel patches for two CPU cores."""
-    config = cifar10(method, batch_size=batch_size, steps=steps)
-    config.encoder = {
+def image(config: ConfigDict, *, augment: dict | None = None, **options) -> None:
+    """Sets options of ``config.method.image``; ``augment`` replaces what was there."""
+    merged = {**config.method.get("image", {}), **options}
+    if augment is not None:
+        merged["augment"] = augment
+    config.method.image = merged
+
+
+def small_resnet(method: str, data: str, *, batch_size: int, steps: int | str) -> ConfigDict:
+    """A four-stage ResNet of widths 16 to 128 for two CPU cores, on pictures of 32 pixels. Crops are 24 pixels: on average
+    they cover 25 pixels a side, so little is lost, and they cost half of 32. Blur does nothing at this size."""
+    config = start(method, data, batch_size=batch_size, steps=steps)
+    config.method.encoder = {
+        "name": "resnet",
+        "stage_sizes": (1, 1, 1, 1),
+        "block": "basic",
+        "width": 16,
+        "stem": "cifar",
+    }
+    image(config, size=24, eval_size=32)
+    config.dtype = "float32"
+    config.run.update({"eval_every": "12.5 %", "checkpoint_every": "25 %"})
+    return config
+
+
+def small_vit(method: str, data: str, *, batch_size: int, steps: int | str) -> ConfigDict:
+    """A ViT of width 128 and five blocks on 4-pixel patches for two CPU cores, on pictures of 32 pixels."""
+    config = start(method, data, batch_size=batch_size, steps=steps)
+    config.method.encoder = {
         "name": "vit",
         "patch_size": 4,
         "width": 128,
@@ -47,40 +119,34 @@ def small_vit_cifar10(method: str, *, batch_size: int, steps: int) -> ConfigDict
         "class_token": False,
         "pool": "mean",
     }
-    config.augmentation = {"crop_scale": (0.5, 1.0), "interpolation": "bilinear"}
+    image(config, size=24, eval_size=32, augment={"crop_scale": (0.5, 1.0), "interpolation": "bilinear"})
     config.dtype = "float32"
-    config.run.eval_every = max(1, steps // 8)
+    config.run.update({"eval_every": "12.5 %", "checkpoint_every": "25 %"})
     return config
 
 
-def resnet18_cifar10(method: str, *, batch_size: int, epochs: int) -> ConfigDict:
+def resnet18(method: str, data: str, *, batch_size: int, epochs: int) -> ConfigDict:
     """ResNet-18 with the CIFAR stem for one accelerator, without blur, as in the CIFAR-10 benchmarks of the field."""
-    config = cifar10(method, batch_size=batch_size, epochs=epochs)
-    config.encoder = {"name": "resnet18", "stem": "cifar"}
-    config.augmentation = {"blur": False}
+    config = start(method, data, batch_size=batch_size, steps=f"{epochs} epochs")
+    config.method.encoder = {"name": "resnet18", "stem": "cifar"}
+    image(config, size=32, augment={"blur": False})
     config.run.update({"eval_every": 2000, "checkpoint_every": 2000})
     return config
 
 
-def vit_tiny_cifar10(method: str, *, batch_size: int, epochs: int) -> ConfigDict:
-    """ViT-Ti with 4-pixel patches for one accelerator."""
-    config = cifar10(method, batch_size=batch_size, epochs=epochs)
-    config.encoder = {"name": "vit_tiny", "patch_size": 4, "positions": "sincos"}
+def vit_tiny(method: str, data: str, *, batch_size: int, epochs: int) -> ConfigDict:
+    """ViT-Ti with 4-pixel patches on pictures of 32 pixels for one accelerator."""
+    config = start(method, data, batch_size=batch_size, steps=f"{epochs} epochs")
+    config.method.encoder = {"name": "vit_tiny", "patch_size": 4, "positions": "sincos"}
+    image(config, size=32)
     config.run.update({"eval_every": 2000, "checkpoint_every": 2000})
     return config
 
 
-def vit_imagenet(method: str, encoder: str, *, batch_size: int, epochs: int) -> ConfigDict:
-    """A ViT on ImageNet-1k at 224 pixels, streamed from the host by Grain's worker processes, for a TPU or GPU pod."""
-    config = default_config()
-    config.method = {"name": method}
-    config.encoder = {"name": encoder, "patch_size": 16}
-    config.image_size = 224
-    config.data.update({"source": "tfds:imagenet2012", "feed": "grain", "batch_size": batch_size})
+def vit(method: str, data: str, size: str, *, batch_size: int, epochs: int) -> ConfigDict:
+    """A ViT (``vit_small`` ...) with 16-pixel patches at 224 pixels, for a TPU or GPU pod."""
+    config = start(method, data, batch_size=batch_size, steps=f"{epochs} epochs")
+    config.method.encoder = {"name": size, "patch_size": 16}
+    image(config, size=224)
     config.run.update({"eval_every": 10_000, "checkpoint_every": 5000})
-    return _length(config, IMAGENET_IMAGES, epochs, None)
-
-
-def _length(config: ConfigDict, images: int, epochs: int | None, steps: int | None) -> ConfigDict:
-    config.steps = steps if epochs is None else epochs * images // config.data.batch_size
     return config

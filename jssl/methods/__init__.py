@@ -1,36 +1,20 @@
-"""Methods by name: ``build("simclr", encoder=..., image_size=...)``."""
+"""Methods by name: ``build("simclr", spec=source.spec, about=source.about)``."""
 
-from jssl.methods import (
-    align_uniform,
-    barlow_twins,
-    byol,
-    colorization,
-    data2vec,
-    denoising,
-    dino,
-    dinov2,
-    ibot,
-    ijepa,
-    mae,
-    moco,
-    moco_v3,
-    pretext,
-    simclr,
-    simsiam,
-    spectral,
-    sup_con,
-    supervised,
-    swav,
-    vicreg,
-)
-from jssl.methods.method import Aux, Method, student, teacher
-from jssl.methods.registry import REGISTRY, Entry, build, register
+from jssl.methods import supervised
+from jssl.methods.contrastive import align_uniform, moco, moco_v3, simclr, spectral, sup_con
+from jssl.methods.distillation import dino, dinov2, ibot, swav
+from jssl.methods.masked import data2vec, denoising, ijepa, mae
+from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches, weights
+from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
+from jssl.methods.registry import REGISTRY, Entry, build, find, lengths, register
+from jssl.methods.siamese import barlow_twins, byol, simsiam, vicreg
 
 __all__ = [
     "REGISTRY",
     "Aux",
     "Entry",
     "Method",
+    "Readout",
     "align_uniform",
     "barlow_twins",
     "build",
@@ -40,20 +24,24 @@ __all__ = [
     "denoising",
     "dino",
     "dinov2",
+    "find",
     "ibot",
     "ijepa",
+    "jigsaw",
+    "lengths",
     "mae",
+    "mean_over_micro_batches",
     "moco",
     "moco_v3",
-    "pretext",
     "register",
+    "relative_position",
+    "rotation",
     "simclr",
     "simsiam",
     "spectral",
-    "student",
     "sup_con",
     "supervised",
     "swav",
-    "teacher",
     "vicreg",
+    "weights",
 ]

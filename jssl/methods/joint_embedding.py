@@ -1,86 +1,79 @@
-"""Two views of an image through one network, perhaps with an EMA copy, and a comparison of the two.
+"""Two views of a picture through one network, perhaps with an EMA copy, and a comparison of the two.
 
 Most joint-embedding methods differ in nothing but the networks, the two augmentations and the comparison; those are the
 arguments of ``joint_embedding``, and a method's file says what they are in its paper.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from jssl.methods import networks
-from jssl.methods.method import Aux, Method
-
-
-def two_views(first: Callable, second: Callable | None = None) -> Callable:
-    """The view function of two augmentations: {"views": (2, S, S, 3), "label": ()}; the same one twice by default."""
-
-    def make_views(key, example):
-        keys = jax.random.split(key)
-        images = [augment(k, example["image"]) for augment, k in zip((first, second or first), keys)]
-        return {"views": jnp.stack(images), "label": example["label"]}
-
-    return make_views
-
-
-def views_first(batch):
-    """(B, 2, S, S, 3) -> (2, B, S, S, 3)."""
-    return jnp.swapaxes(batch["views"], 0, 1)
+from jssl.methods import encoders, networks
+from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.networks import Networks, Run
+from jssl.methods.options import Given, ImageInput, ImageView
 
 
 def joint_embedding(
     name: str,
+    given: Given,
+    image: ImageInput,
+    views: tuple[ImageView, ImageView],
+    nets: Networks,
     *,
-    stack: Mapping[str, networks.Network],
-    views: Callable,
     compare: Callable,
-    coupled: str,
-    teacher: tuple[str, ...] = (),
-    forward: Callable = networks.forward_views,
+    coupled: str = "",
+    tracked: tuple[str, ...] = (),
+    forward: Callable = Run.each,
+    labels: bool = False,
 ) -> Method:
     """Builds the method record.
 
     Args:
       name: of the method.
-      stack: ``encoder``, ``projector`` and perhaps ``predictor``, applied in this order.
-      views: from ``two_views``.
+      given: the data.
+      image: how pictures enter.
+      views: the two augmentations.
+      nets: ``encoder``, ``projector`` and perhaps ``predictor``, applied in this order.
       compare: (outputs, targets, labels, axis_name) -> loss. ``outputs`` and ``targets`` hold (2, B, D) by network name,
-        the targets those of the EMA copy; without one they are the outputs.
+        the targets those of the EMA copy; without one they are the outputs. ``labels`` are (B,), or None.
       coupled: why accumulation would change the loss (see ``Method``).
-      teacher: the networks that have an EMA copy; none by default.
-      forward: how batch norm sees the two views: ``networks.forward_views`` or ``networks.forward_together``.
+      tracked: the networks that have an EMA copy; none by default.
+      forward: how batch norm sees the two views: ``Run.each`` by itself, ``Run.together`` both at once.
+      labels: whether the comparison asks for labels.
     """
-    teacher_stack = {part: stack[part] for part in teacher}
+
+    def make_views(key, example):
+        keys = jax.random.split(key)
+        made = {"views": jnp.stack([view(k, example) for view, k in zip(views, keys)])}
+        return {**made, "label": example["label"]} if labels else made
+
+    def run(net, names, batch):
+        images = jnp.swapaxes(batch["views"], 0, 1)  # (2, B, S, S, 3)
+        return forward(net, lambda net, view: net.chain(names, view), images)
 
     def init(key, batch):
-        params, batch_stats = networks.init(stack, key, views_first(batch)[0])
-        extra = {"batch_stats": batch_stats}
-        if teacher:
-            # Buffers of its own, which the step may donate.
-            own = {part: jax.tree.map(lambda x: x + 0, batch_stats[part]) for part in teacher if part in batch_stats}
-            extra["teacher_batch_stats"] = own
-        return params, extra
+        return nets.init(key, lambda net: run(net, nets.by_name, batch), tracked=tracked or None)
 
-    def loss(params, teacher_params, extra, batch, keys, *, step, axis_name):
+    def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         del step
-        images = views_first(batch)
-        outputs, batch_stats = forward(stack, params, extra["batch_stats"], images, keys=keys, axis_name=axis_name)
-        updates, targets = {"batch_stats": batch_stats}, outputs
-        if teacher:
-            targets, updates["teacher_batch_stats"] = forward(
-                teacher_stack, teacher_params, extra["teacher_batch_stats"], images, axis_name=axis_name
-            )
-        value = compare(outputs, targets, batch["label"], axis_name)
-        return value, Aux(updates, {}, outputs["encoder"][0])
+        student = nets.student(params, extra, keys=keys, axis_name=axis_name)
+        outputs = run(student, nets.by_name, batch)
+        targets, ema = outputs, None
+        if tracked:
+            ema = nets.teacher(teacher, extra, axis_name=axis_name)
+            targets = run(ema, tracked, batch)
+        value = compare(outputs, targets, batch.get("label"), axis_name)
+        return value, Aux(networks.updates(student, ema), {}, outputs["encoder"][0])
 
     return Method(
         name,
-        views,
+        frozenset({"image", "label"} if labels else {"image"}),
+        make_views,
         init,
         loss,
-        update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
-        encode=networks.encode_with(stack["encoder"]),
-        teacher=(lambda params: {part: params[part] for part in teacher}) if teacher else None,
+        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        teacher=(lambda params: {part: params[part] for part in tracked}) if tracked else None,
         coupled=coupled,
     )

@@ -1,16 +1,18 @@
 """The method record: which view, which model and which objective go together, as pure functions."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+
+import jax
 
 
 class Aux(NamedTuple):
     """What a loss returns beside its value.
 
     Attributes:
-      updates: what this batch contributes to ``extra`` (new batch statistics, keys for the queue, a teacher mean);
-        global, the same on every device.
+      updates: what this batch contributes to ``extra`` (new batch statistics, keys for the queue, a new centre); global,
+        the same on every device.
       metrics: dict of float32 scalars.
       embedding: (B, D) features of this device's examples, watched for collapse.
     """
@@ -20,40 +22,61 @@ class Aux(NamedTuple):
     embedding: Any
 
 
+class Readout(NamedTuple):
+    """How people use what was learned. All that is read off a run goes through one.
+
+    Attributes:
+      prepare: example -> network input, deterministic; one example, vmapped on the device.
+      apply: (params, extra, inputs) -> ``jssl.models.Features`` of a batch of them.
+    """
+
+    prepare: Callable
+    apply: Callable
+
+
+def mean_over_micro_batches(extra: dict, updates: dict) -> dict:
+    """The usual ``update_extra``: each entry is replaced by the mean of what the micro-batches contributed.
+
+    >>> mean_over_micro_batches({"center": 0.0, "other": 1.0}, {"center": jax.numpy.array([2.0, 4.0])})
+    {'center': Array(3., dtype=float32), 'other': 1.0}
+    """
+    return {**extra, **jax.tree.map(lambda x: x.mean(0), updates)}
+
+
 @dataclasses.dataclass(frozen=True)
 class Method:
     """A self-supervised method. The step, the loop, checkpoints and evaluation know nothing else of it.
 
     Attributes:
       name: the registry name.
-      views: (key, example) -> views of one example. The example holds ``image`` (H, W, C) uint8, ``label``, ``index``
-        and ``batch_key``, a key that all examples of the step share.
+      fields: what an example must hold.
+      views: (key, example) -> views of one example; the step vmaps it. Beside the source's fields the example holds
+        ``index`` and ``batch_key``, a key that all examples of the step share.
       init: (key, batched views) -> (params, extra).
       loss: (params, teacher, extra, views, keys, *, step, axis_name) -> (loss, Aux). ``keys`` is (B,), one per example,
         so that drop path and the like do not depend on the device count. The loss is the global mean.
+      readouts: name -> Readout; the first is the default.
       update_extra: (extra, updates) -> extra, once per update. Leaves of ``updates`` have a leading axis of
-        micro-batches (of length one without accumulation): average statistics over it, concatenate keys along it.
-      encode: (params, extra, images) -> (B, D) features: what people keep. ``images`` are normalised float32.
-      teacher: params -> the subtree that the teacher tracks; None where there is no teacher.
-      coupled: why gradient accumulation would change the loss, or "" where it is exact.
+        micro-batches (of length one without accumulation).
+      teacher: params -> the subtree that the EMA teacher tracks; None where there is no teacher.
+      coupled: why gradient accumulation would change the loss, or "". Batch norm need not be named here: the step sees
+        the statistics in ``extra``.
     """
 
     name: str
+    fields: frozenset[str]
     views: Callable
     init: Callable
     loss: Callable
-    update_extra: Callable
-    encode: Callable
+    readouts: Mapping[str, Readout]
+    update_extra: Callable = mean_over_micro_batches
     teacher: Callable | None = None
     coupled: str = ""
 
 
-def student(state) -> tuple[Any, Any]:
-    """(params, extra) to encode with the trained network."""
-    return state.params, state.extra
-
-
-def teacher(state) -> tuple[Any, Any]:
-    """(params, extra) to encode with the EMA teacher and the batch statistics of its own."""
+def weights(state, *, teacher: bool = False) -> tuple[Any, Any]:
+    """(params, extra) that a readout takes: those of the student, or of its EMA teacher with statistics of its own."""
+    if not teacher:
+        return state.params, state.extra
     statistics = state.extra.get("teacher_batch_stats", state.extra.get("batch_stats", {}))
     return state.teacher, {**state.extra, "batch_stats": statistics}

@@ -3,68 +3,66 @@
 import jax.numpy as jnp
 
 from jssl import collectives, objectives, views
-from jssl.methods import networks
-from jssl.methods.method import Aux, Method
+from jssl.methods import encoders, networks
+from jssl.methods.heads import linear
+from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.networks import Networks
+from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
+
+_RESNET = {"name": "resnet18"}
 
 
 @register(
     "supervised",
     paper="He et al., Deep Residual Learning for Image Recognition, arXiv:1512.03385",
-    needs=("labels",),
+    asks=("labels",),
     golden="formula",
 )
 def build(
+    given: Given,
     *,
-    encoder,
-    image_size: int,
-    dtype=jnp.float32,
-    augmentation=None,
-    num_classes: int = 10,
+    image: ImageInput = ImageInput(),
+    encoder: object = _RESNET,
     label_smoothing: float = 0.0,
 ) -> Method:
-    """Builds supervised training: one view, one linear layer, cross-entropy.
+    """Builds supervised training: one view, one linear layer, cross-entropy over the classes of the data set.
 
     Args:
-      encoder: options of ``networks.make_encoder``.
-      image_size: side of the crop, pixels.
-      dtype: compute dtype.
-      augmentation: changes to ``views.mae``, crops and flips alone.
-      num_classes: of the data set; a larger label gives no finite loss.
+      given: the data and the compute dtype.
+      image: how pictures enter; ``augment`` changes ``views.mae``, crops and flips alone.
+      encoder: see ``encoders.make``.
       label_smoothing: share of the target spread over all classes.
     """
-    augment = views.mae(image_size, **(augmentation or {}))
-    stack = {
-        "encoder": networks.make_encoder(image_size=image_size, dtype=dtype, **encoder),
-        "classifier": networks.make_linear(num_classes, dtype=dtype),
-    }
+    view = image.view(given, views.mae)
+    nets = Networks(
+        encoder=encoders.make("image", encoder, image_size=image.size, dtype=given.dtype),
+        classifier=linear(given.about.num_classes, given.dtype),
+    )
 
     def make_views(key, example):
-        return {"image": augment(key, example["image"]), "label": example["label"]}
+        return {"image": view(key, example), "label": example["label"]}
 
     def init(key, batch):
-        params, batch_stats = networks.init(stack, key, batch["image"])
-        return params, {"batch_stats": batch_stats}
+        return nets.init(key, lambda net: net.chain(nets.by_name, batch["image"]))
 
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         del teacher, step
-        outputs, batch_stats = networks.forward(
-            stack, params, extra["batch_stats"], batch["image"], keys=keys, axis_name=axis_name
-        )
+        net = nets.student(params, extra, keys=keys, axis_name=axis_name)
+        outputs = net.chain(nets.by_name, batch["image"])
         logits = outputs["classifier"]
         value = objectives.cross_entropy_loss(
             logits, batch["label"], label_smoothing=label_smoothing, axis_name=axis_name
         )
         correct = (logits.argmax(-1) == batch["label"]).astype(jnp.float32).mean()
         metrics = {"accuracy": collectives.mean(correct, axis_name)}
-        return value, Aux({"batch_stats": batch_stats}, metrics, outputs["encoder"])
+        return value, Aux(networks.updates(net), metrics, outputs["encoder"])
 
     return Method(
         "supervised",
+        frozenset({"image", "label"}),
         make_views,
         init,
         loss,
-        update_extra=lambda extra, updates: networks.mean_over_micro_batches(updates),
-        encode=networks.encode_with(stack["encoder"]),
-        coupled=networks.coupled(stack),
+        {"image": Readout(image.prepare(given), encoders.read(nets))},
     )

@@ -1,0 +1,1 @@
+"""Contrastive methods: views of one example attract, others repel."""

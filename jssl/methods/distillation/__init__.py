@@ -1,0 +1,1 @@
+"""Clustering and self-distillation: naming prototypes across crops."""

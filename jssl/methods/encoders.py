@@ -1,0 +1,134 @@
+"""Encoders by field and name: what turns a picture, or a row of tokens, into features.
+
+``ENCODERS["image"]["resnet18"]`` is a function of options that returns a linen module or any other ``networks.Network``. A
+method takes an encoder as options, ``{"name": "resnet18", "stem": "cifar"}``, or as an object of the user's own.
+"""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+
+from jssl.hints import nearest
+from jssl.methods.networks import Network, Networks, as_network
+from jssl.models import Features, TokenTransformer, resnet, vit
+
+ENCODERS: dict[str, dict[str, Callable]] = {"image": {}, "tokens": {}}
+"""Field -> name -> function of options. It is told ``image_size`` (pixels), ``vocabulary`` and ``length`` (of a row of
+tokens) and ``dtype`` where it asks for them."""
+
+
+def register(field: str, name: str):
+    """Decorates the function that makes the encoder ``name`` for a field.
+
+    >>> import flax.linen as nn
+    >>> @register("image", "mean_colour")
+    ... def mean_colour(*, width: int = 8):
+    ...     class MeanColour(nn.Module):
+    ...         @nn.compact
+    ...         def __call__(self, images):
+    ...             return nn.Dense(width)(images.mean((1, 2)))
+    ...     return MeanColour()
+    >>> encoder = make("image", {"name": "mean_colour"}, image_size=32, dtype=jnp.float32)
+    >>> del ENCODERS["image"]["mean_colour"]
+    """
+
+    def add(function):
+        ENCODERS.setdefault(field, {})[name] = function
+        return function
+
+    return add
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoder:
+    """An encoder as a Network whose output is always ``Features``: an array (B, D) counts as pooled.
+
+    Attributes:
+      network: what is called.
+      patch_size: pixels per side of a patch, or None for an encoder that has no patches to hide.
+      width: of a token, where there are patches.
+      depth: blocks, where there are patches.
+      pools_token: the pooled output is the class token, where there are patches.
+    """
+
+    network: Network
+    patch_size: int | None = None
+    width: int | None = None
+    depth: int | None = None
+    pools_token: bool = False
+
+    def init(self, key, *inputs, **options):
+        """See ``Network``."""
+        return self.network.init(key, *inputs, **options)
+
+    def apply(self, *arguments, **options):
+        """See ``Network``."""
+        outputs, statistics = self.network.apply(*arguments, **options)
+        return (outputs if isinstance(outputs, Features) else Features(outputs)), statistics
+
+
+def make(field: str, encoder: Any, **told) -> Encoder:
+    """An encoder from its options, or from a module.
+
+    Args:
+      field: what it reads: ``"image"``, ``"tokens"``.
+      encoder: ``{"name": ..., **options}``, or a linen module, or a Network (see ``jssl.methods.networks``).
+      **told: what the method knows: ``image_size``, ``vocabulary``, ``length``, ``dtype``. A module is taken as it is.
+
+    Raises:
+      ValueError: no such name or option (the nearest is named).
+    """
+    module = encoder
+    if isinstance(encoder, Mapping):
+        options = dict(encoder)
+        name = options.pop("name", None)
+        known = ENCODERS[field]
+        if name not in known:
+            raise ValueError(f"no encoder {name!r} for {field}{nearest(str(name), known)}")
+        function = known[name]
+        accepted = inspect.signature(function).parameters
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
+        told = {key: value for key, value in told.items() if key in accepted or (open_ended and key == "dtype")}
+        try:
+            module = function(**told, **options)
+        except TypeError as error:
+            unknown = str(error).rpartition("unexpected keyword argument ")[2].strip("'\"")
+            raise ValueError(f"the encoder {name} has no option {unknown!r}") from error
+    if getattr(module, "patch_size", None) is None:
+        return Encoder(as_network(module))
+    token = getattr(module, "pool", "token") == "token"
+    return Encoder(as_network(module), module.patch_size, module.width, module.depth, token)
+
+
+def make_patches(method: str, encoder: Any, **told) -> Encoder:
+    """``make("image", ...)`` for methods that hide patches; ValueError for an encoder that has none."""
+    made = make("image", encoder, **told)
+    if made.patch_size is None:
+        name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
+        raise ValueError(f"{method} needs patches: use an encoder vit_tiny ... vit_huge or vit, not {name!r}")
+    return made
+
+
+def read(networks: Networks, name: str = "encoder") -> Callable:
+    """The ``apply`` of a readout: the features of one network in evaluation mode."""
+    return lambda params, extra, inputs: networks.frozen(params, extra)(name, inputs)
+
+
+def _register_families():
+    for name in resnet.SIZES:
+        register("image", name)(lambda name=name, **options: resnet.make(name, **options))
+    register("image", "resnet")(lambda **options: resnet.ResNet(**options))
+    for size in vit.SIZES:
+        register("image", f"vit_{size}")(
+            lambda *, image_size, size=size, **options: vit.make(size, image_size=image_size, **options)
+        )
+    register("image", "vit")(lambda *, image_size, **options: vit.ViT(image_size=image_size, **options))
+    register("tokens", "transformer")(
+        lambda *, vocabulary, length, **options: TokenTransformer(vocabulary=vocabulary, length=length, **options)
+    )
+
+
+_register_families()

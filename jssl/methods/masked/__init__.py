@@ -1,0 +1,1 @@
+"""Masked prediction: what was hidden, in pixels or in features."""

@@ -1,0 +1,122 @@
+"""I-JEPA: predict an EMA encoder's features of four blocks of a picture from one context block."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from jssl import objectives, views
+from jssl.methods import encoders, networks
+from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.networks import Networks
+from jssl.methods.options import Given, ImageInput, Transformer
+from jssl.methods.registry import register
+from jssl.models import IJEPAPredictor
+
+_VIT = {"name": "vit_huge", "patch_size": 14, "positions": "sincos", "class_token": False, "pool": "mean"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """Context and targets of one picture, see ``views.multi_block``.
+
+    Attributes:
+      sampler: ``"fixed"`` or ``"official"``.
+      num_targets: target blocks per picture.
+      target_scale: area range of a target block, share of the picture.
+      target_aspect: aspect range of a target block.
+      context_scale: area range of the context block.
+      context_size: most context patches used (static shape); None takes 60 % of the grid.
+      min_keep: fewest context patches.
+    """
+
+    sampler: str = "fixed"
+    num_targets: int = 4
+    target_scale: tuple[float, float] = (0.15, 0.2)
+    target_aspect: tuple[float, float] = (0.75, 1.5)
+    context_scale: tuple[float, float] = (0.85, 1.0)
+    context_size: int | None = None
+    min_keep: int = 10
+
+
+@register(
+    "ijepa",
+    paper="Assran et al., Self-Supervised Learning from Images with a Joint-Embedding Predictive Architecture, arXiv:2301.08243",
+    carries=("teacher", "predictor"),
+    asks=("patches",),
+    golden="ijepa",
+)
+def build(
+    given: Given,
+    *,
+    image: ImageInput = ImageInput(),
+    encoder: object = _VIT,
+    predictor: Transformer = Transformer(width=384, depth=6, heads=12),
+    blocks: Blocks = Blocks(),
+) -> Method:
+    """Builds I-JEPA.
+
+    Args:
+      given: the data and the compute dtype.
+      image: how pictures enter; ``augment`` changes ``views.mae`` (the paper crops and flips nothing else).
+      encoder: see ``encoders.make``; with patches, in the paper without class token and with mean pooling.
+      predictor: its size.
+      blocks: what is context and what is predicted.
+    """
+    vit = encoders.make_patches("ijepa", encoder, image_size=image.size, dtype=given.dtype)
+    grid = image.size // vit.patch_size
+    nets = Networks(
+        encoder=vit,
+        predictor=IJEPAPredictor(
+            width=predictor.width,
+            depth=predictor.depth,
+            heads=predictor.heads,
+            grid=grid,
+            out_dim=vit.width,
+            dtype=given.dtype,
+        ),
+    )
+    view = image.view(given, views.mae)
+    draw = {**dataclasses.asdict(blocks), "context_size": blocks.context_size or int(0.6 * grid**2)}
+
+    def make_views(key, example):
+        image_key, mask_key = jax.random.split(key)
+        masks = views.multi_block(mask_key, example["batch_key"], grid, **draw)
+        return {"image": view(image_key, example), **masks}
+
+    def predict(net, batch):
+        """(B, M, Kt, D): the features of each block's patches, from the context."""
+        context, mask = batch["context"], batch["context_mask"]
+        encoded = net("encoder", batch["image"], indices=context, token_mask=mask).tokens
+        return net("predictor", encoded, context, mask, batch["target"], batch["target_mask"])
+
+    def init(key, batch):
+        return nets.init(key, lambda net: predict(net, batch), tracked=["encoder"])
+
+    def loss(params, teacher, extra, batch, keys, *, step, axis_name):
+        del step
+        if blocks.sampler == "official":
+            batch = views.truncate_context(batch, axis_name)
+        ema = nets.teacher(teacher, extra, axis_name=axis_name)
+        whole = ema("encoder", batch["image"])
+        # Targets: normalised features of the whole picture, read at each block's patches.
+        tokens = whole.tokens.astype(jnp.float32)
+        tokens = (tokens - tokens.mean(-1, keepdims=True)) * jax.lax.rsqrt(tokens.var(-1, keepdims=True) + 1e-5)
+        target = jax.vmap(lambda tokens, indices: tokens[indices])(tokens, batch["target"])
+        net = nets.student(params, extra, keys=keys, axis_name=axis_name)
+        weights = batch["target_mask"].astype(jnp.float32)
+        value = objectives.jepa_loss(predict(net, batch), target, weights=weights, axis_name=axis_name)
+        return value, Aux(networks.updates(net, ema), {}, whole.pooled)
+
+    return Method(
+        "ijepa",
+        frozenset({"image"}),
+        make_views,
+        init,
+        loss,
+        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        teacher=lambda params: {"encoder": params["encoder"]},
+        coupled="the official sampler cuts every context to the batch's shortest"
+        if blocks.sampler == "official"
+        else "",
+    )

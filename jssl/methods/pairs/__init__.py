@@ -1,0 +1,1 @@
+"""Pairs of fields of one example: pictures and their captions."""

@@ -1,0 +1,1 @@
+"""Pretext tasks: naming what was done to a picture."""

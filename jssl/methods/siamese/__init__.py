@@ -1,0 +1,1 @@
+"""Two networks or two views compared without negatives."""
