@@ -12,14 +12,16 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     pretrain = commands.add_parser("pretrain", help="train an encoder, or resume the run found in the workdir")
-    pretrain.add_argument("--config", required=True, help="a recipe, e.g. configs/quickstart.py")
+    pretrain.add_argument("--config", required=True, help="a recipe, e.g. configs/dino.py:small,cifar10")
     pretrain.add_argument("--workdir", required=True, help="takes checkpoints, metrics.jsonl and config.json")
     pretrain.add_argument("--no-progress", action="store_true", help="no progress bar")
     pretrain.set_defaults(run=_pretrain)
 
     evaluate = commands.add_parser("evaluate", help="k-NN and linear accuracy of the frozen features")
     evaluate.add_argument("--workdir", required=True)
-    evaluate.add_argument("--protocols", default="knn,linear", help="comma-separated: knn, linear, collapse")
+    evaluate.add_argument(
+        "--protocols", default="knn,linear", help="comma-separated: knn, linear, collapse, zero_shot, retrieval"
+    )
     evaluate.add_argument("--data", help="another source than the one pretrained on, e.g. tar:'images/*.tar.gz'")
     evaluate.add_argument("--teacher", action="store_true", help="evaluate the EMA teacher instead of the student")
     evaluate.set_defaults(run=_evaluate)
@@ -28,14 +30,15 @@ def main(argv: list[str] | None = None) -> int:
     embed.add_argument("--workdir", required=True)
     embed.add_argument("--data", required=True, help="a source, e.g. folder:images")
     embed.add_argument("--split", default="train", choices=("train", "test"))
-    embed.add_argument("--out", required=True, help="features.npz: features, labels")
+    embed.add_argument("--out", required=True, help="features.npz: features, and labels where there are any")
+    embed.add_argument("--readout", help="which of the method's readouts, e.g. text; the first by default")
     embed.add_argument("--teacher", action="store_true", help="use the EMA teacher instead of the student")
     embed.set_defaults(run=_embed)
 
-    views = commands.add_parser("views", help="draw what the method sees of some images")
+    views = commands.add_parser("views", help="show what the method sees of some examples")
     views.add_argument("--config", required=True)
     views.add_argument("--out", required=True, help="a .png file")
-    views.add_argument("--num", type=int, default=8, help="images (rows)")
+    views.add_argument("--num", type=int, default=8, help="examples (rows)")
     views.set_defaults(run=_views)
 
     listing = commands.add_parser("methods", help="list the methods")
@@ -51,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _one_line(args) -> int:
-    from jssl.train.loop import NonFiniteLoss
+    from jssl.train.log import NonFiniteLoss
 
     try:
         return args.run(args)
@@ -80,7 +83,9 @@ def _evaluate(args) -> int:
 def _embed(args) -> int:
     from jssl.report.evaluate import embed_run
 
-    embed_run(args.workdir, data=args.data, split=args.split, out=args.out, use_teacher=args.teacher)
+    embed_run(
+        args.workdir, data=args.data, split=args.split, out=args.out, readout=args.readout, use_teacher=args.teacher
+    )
     return 0
 
 
@@ -96,7 +101,13 @@ def _methods(args) -> int:
     from jssl.methods import REGISTRY
 
     rows = [
-        (name, f"needs: {', '.join(entry.needs) or '-'}", f"golden: {entry.golden}", entry.paper)
+        (
+            name,
+            f"carries: {', '.join(entry.carries) or '-'}",
+            f"asks: {', '.join(entry.asks) or '-'}",
+            f"golden: {entry.golden}",
+            entry.paper,
+        )
         for name, entry in sorted(REGISTRY.items())
     ]
     widths = [max(map(len, column)) for column in zip(*rows)]

@@ -8,7 +8,10 @@ import math
 import re
 from typing import NamedTuple
 
-__all__ = ["UNITS", "Duration", "parse", "resolve"]
+__all__ = ["UNITS", "Duration", "Length", "parse", "resolve"]
+
+Length = int | str
+"""The type of an option that is a length: steps, or text that ``parse`` reads."""
 
 UNITS = ("steps", "epochs", "examples", "%")
 """Every unit; ``step``, ``epoch`` and ``example`` are understood too."""

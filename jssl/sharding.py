@@ -102,3 +102,8 @@ def gather(tree, specs):
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Examples are split over every axis."""
     return NamedSharding(mesh, P(AXES))
+
+
+def place(array, sharding: NamedSharding) -> jax.Array:
+    """An array that every process holds whole -> a global one: each process copies what its devices keep."""
+    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])

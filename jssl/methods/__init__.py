@@ -6,7 +6,7 @@ from jssl.methods.distillation import dino, dinov2, ibot, swav
 from jssl.methods.masked import data2vec, denoising, ijepa, mae
 from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches, weights
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
-from jssl.methods.registry import REGISTRY, Entry, build, find, lengths, register
+from jssl.methods.registry import REGISTRY, Entry, build, complete_options, find, lengths, register
 from jssl.methods.siamese import barlow_twins, byol, simsiam, vicreg
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "build",
     "byol",
     "colorization",
+    "complete_options",
     "data2vec",
     "denoising",
     "dino",

@@ -110,14 +110,7 @@ class Run:
         """A run with other keys, whose batch statistics are its own: those of this one stay as they are."""
         if self._key is not None:  # while networks are made, all calls make them in one place
             return self
-        return Run(
-            self._networks,
-            self.params,
-            self.batch_stats,
-            train=self.train,
-            keys=keys,
-            axis_name=self.axis_name,
-        )
+        return Run(self._networks, self.params, self.batch_stats, train=self.train, keys=keys, axis_name=self.axis_name)
 
     def each(self, forward: Callable[["Run", Any], Any], views) -> Any:
         """``forward(run, view)`` of every view by itself: batch norm takes the statistics of each, as when the authors' code

@@ -62,7 +62,7 @@ class ImageInput:
                 f"pictures of {height}x{width} are smaller than crops of {size}: lower method.image.size, "
                 "or read them larger (image_size=... of the source)"
             )
-        changes = {**defaults, **self.augment, **self._statistics(given)}
+        changes = {**defaults, **self.augment, **self.statistics(given.about)}
         try:
             return ImageView(preset(size, *arguments, **changes))
         except TypeError as error:
@@ -71,13 +71,14 @@ class ImageInput:
 
     def prepare(self, given: Given) -> Callable:
         """The deterministic view, for readouts: example -> (S, S, 3) float32."""
-        view = views.eval_view(self.eval_size or self.size, **self._statistics(given))
+        view = views.eval_view(self.eval_size or self.size, **self.statistics(given.about))
         return lambda example: view(None, example["image"], example.get("size"))
 
-    def _statistics(self, given: Given) -> dict:
+    def statistics(self, about: About) -> dict[str, tuple[float, ...]]:
+        """``mean`` and ``std`` that pictures are normalised by."""
         return {
-            "mean": tuple(self.mean or given.about.mean or views.IMAGENET_MEAN),
-            "std": tuple(self.std or given.about.std or views.IMAGENET_STD),
+            "mean": tuple(self.mean or about.mean or views.IMAGENET_MEAN),
+            "std": tuple(self.std or about.std or views.IMAGENET_STD),
         }
 
 

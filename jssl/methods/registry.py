@@ -82,18 +82,22 @@ def build(name: str, *, spec: Spec, about: About | None = None, dtype: Any = jnp
     ...
     ValueError: sup_con needs the field label; the data set has image
     """
-    entry = find(name)
-    known = entry.options
-    converted = {}
-    for option, value in options.items():
-        if option not in known:
-            raise ValueError(f"{name} has no option {option!r}{nearest(option, known)}")
-        converted[option] = _convert(f"method.{option}", known[option].default, value, known[option].annotation)
     given = Given(dict(spec), about or About(), dtype)
-    method = _build(entry, given, converted)
+    method = _build(find(name), given, complete_options(name, options))
     if missing := sorted(method.fields - given.spec.keys()):
         raise ValueError(f"{name} needs the field {', '.join(missing)}; the data set has {', '.join(given.spec)}")
     return method
+
+
+def complete_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of a method, as ``build`` takes it: groups as dataclasses, what is not given at its default."""
+    known = find(name).options
+    values = {option: parameter.default for option, parameter in known.items()}
+    for option, value in options.items():
+        if option not in known:
+            raise ValueError(f"{name} has no option {option!r}{nearest(option, known)}")
+        values[option] = _convert(f"method.{option}", known[option].default, value, known[option].annotation)
+    return values
 
 
 def find(name: str) -> Entry:
@@ -125,9 +129,7 @@ def _build(entry: Entry, given: Given, options: dict) -> Method:
         return entry.build(given, **options)
     except KeyError as error:  # a builder reads the shape of a field that the data set does not have
         name = next(key for key, value in REGISTRY.items() if value is entry)
-        raise ValueError(
-            f"{name} needs the field {error.args[0]}; the data set has {', '.join(given.spec)}"
-        ) from error
+        raise ValueError(f"{name} needs the field {error.args[0]}; the data set has {', '.join(given.spec)}") from error
 
 
 def _convert(path: str, default: Any, value: Any, annotation: Any) -> Any:

@@ -20,11 +20,7 @@ _RESNET = {"name": "resnet18"}
     golden="formula",
 )
 def build(
-    given: Given,
-    *,
-    image: ImageInput = ImageInput(),
-    encoder: object = _RESNET,
-    label_smoothing: float = 0.0,
+    given: Given, *, image: ImageInput = ImageInput(), encoder: object = _RESNET, label_smoothing: float = 0.0
 ) -> Method:
     """Builds supervised training: one view, one linear layer, cross-entropy over the classes of the data set.
 

@@ -1,73 +1,40 @@
-"""A trained encoder beside a random one and raw pixels, and features of any data set written to a file."""
+"""A trained encoder beside a random one and the raw input, and features of any data set written to a file."""
 
 import json
 import pathlib
 
 import numpy as np
 
-from jssl.config import read_json
-from jssl.data import Source, open_source
-from jssl.evaluation import baselines
+from jssl.data import open_source, stack
+from jssl.evaluation import Raw
 from jssl.evaluation import protocols as suite
-from jssl.train import online, setup
-from jssl.train.checkpoint import Checkpointer
+from jssl.report.run import load_run
 
-
-def load_run(workdir: str, source: Source | None = None):
-    """The run in ``workdir`` with its newest whole checkpoint.
-
-    Returns:
-      (run, trained state, state at initialisation, training source).
-
-    Raises:
-      ValueError: no run or no whole checkpoint there.
-    """
-    folder = pathlib.Path(workdir)
-    if not (folder / "config.json").is_file():
-        raise ValueError(f"no run in {workdir}: config.json is missing; give the --workdir of jssl pretrain")
-    config = read_json(folder / "config.json")
-    source = source or setup.open_data(config, "train")
-    run = setup.build(config, source[0]["image"].shape)
-    initial, _ = run.init_state()
-    with Checkpointer(setup.checkpoint_folder(folder), every=1) as checkpoints:
-        restored = checkpoints.restore(setup.abstract(initial), config=config.to_dict())
-    if restored is None:
-        raise ValueError(
-            f"no whole checkpoint in {setup.checkpoint_folder(folder)}; run jssl pretrain --workdir {workdir}"
-        )
-    return run, restored[0], initial, source
+SPLITS = ("train", "test")
 
 
 def evaluate_run(workdir: str, *, protocols: list[str], data: str | None = None, use_teacher: bool = False) -> dict:
-    """Writes ``evaluation.json``: each protocol for the trained encoder, the random one and raw pixels; prints a table.
+    """Writes ``evaluation.json``: each protocol for the trained encoder, the random one and the raw input; prints a table.
 
     Raises:
-      ValueError: unknown protocol, a source without labels, a method without teacher.
+      ValueError: unknown protocol, a source without a field that it needs, a method without teacher.
     """
-    suite.check(protocols)  # before minutes are spent on features
-    run, state, initial, train = load_run(workdir)
-    if use_teacher and run.method.teacher is None:
-        raise ValueError(f"{run.method.name} has no teacher; leave --teacher out")
-    name = data or run.config.data.source
-    if data:
-        train = open_source(name, "train")
-    test = open_source(name, "test")
-    if not train.num_classes:
-        raise ValueError(f"{name} has no labels to evaluate on; give a labelled set with --data")
-    (train_images, train_labels), (test_images, test_labels) = train.arrays(), test.arrays()
-    features = {
-        "encoder": tuple(online.encode(run, state, x, use_teacher=use_teacher) for x in (train_images, test_images)),
-        "random": tuple(online.encode(run, initial, x, use_teacher=use_teacher) for x in (train_images, test_images)),
-        "pixels": baselines.pixels(train_images, test_images),
+    suite.known(protocols)  # before minutes are spent on features
+    loaded = load_run(workdir)
+    name = data or loaded.run.config.data.source
+    sources = {split: open_source(name, split) for split in SPLITS}
+    subjects = {
+        "encoder": loaded.encoder(sources, teacher=use_teacher),
+        "random": loaded.encoder(sources, trained=False, teacher=use_teacher),
+        "raw input": Raw(sources),
     }
-    results = suite.evaluate(features, train_labels, test_labels, protocols=protocols, num_classes=train.num_classes)
+    results = suite.evaluate(subjects, protocols)
     report = {
         "workdir": str(workdir),
         "data": name,
-        "step": int(state.step),
+        "step": int(loaded.state.step),
         "which": "teacher" if use_teacher else "student",
-        "num_train": len(train_labels),
-        "num_test": len(test_labels),
+        **{f"num_{split}": len(source) for split, source in sources.items()},
         "results": results,
     }
     pathlib.Path(workdir, "evaluation.json").write_text(json.dumps(report, indent=1))
@@ -85,18 +52,21 @@ def table(results: dict) -> str:
 
 
 def _cell(value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def embed_run(workdir: str, *, data: str, split: str, out: str, use_teacher: bool = False) -> None:
-    """Writes features (N, D) float32 and labels (N,) int32 of a data set to ``out``.
+def embed_run(
+    workdir: str, *, data: str, split: str, out: str, readout: str | None = None, use_teacher: bool = False
+) -> None:
+    """Writes features (N, D) float32 of a data set to ``out``, and its labels (N,) int32 where it has them.
 
     Raises:
-      ValueError: a method without teacher, images of another size than the run's.
+      ValueError: a method without teacher, or no such readout.
     """
-    run, state, _, _ = load_run(workdir)
-    if use_teacher and run.method.teacher is None:
-        raise ValueError(f"{run.method.name} has no teacher; leave --teacher out")
-    images, labels = open_source(data, split).arrays()
-    np.savez(out, features=online.encode(run, state, images, use_teacher=use_teacher), labels=labels)
-    print(f"{out}: {len(labels)} features")
+    loaded = load_run(workdir)
+    source = open_source(data, split)
+    found = {"features": loaded.encoder({split: source}, teacher=use_teacher).features(split, readout)}
+    if "label" in source.spec:
+        found["labels"] = stack(source)["label"]
+    np.savez(out, **found)
+    print(f"{out}: {len(found['features'])} features")

@@ -1,42 +1,53 @@
-"""The picture of what a method sees: one row per image, the raw image first, then its views and masks."""
+"""What a method sees: one row per example, the picture first, then its views and masks; tokens are printed as text."""
+
+import math
 
 import jax
 import numpy as np
 
+from jssl import methods
+from jssl.data import stack, tokenizers
+from jssl.data.card import Card
 from jssl.report import grid
 from jssl.train import setup
 from jssl.train.state import make_views
 
 
 def draw(config, out: str, *, num: int = 8) -> None:
-    """Writes a PNG of the views of the first ``num`` training images.
+    """Writes a PNG of the views of the first ``num`` training examples, and prints those of their views that are tokens.
 
     Args:
       config: see ``jssl.config.default_config``.
-      out: the file.
-      num: images, one per row.
+      out: the file; not written where nothing is a picture.
+      num: examples, one per row.
     """
     source = setup.open_data(config, "train")
-    examples = [source[i] for i in range(min(num, len(source)))]
-    batch = {name: np.stack([e[name] for e in examples]) for name in ("image", "label")}
-    batch = {**batch, "label": batch["label"].astype(np.int32), "index": np.arange(len(examples), dtype=np.int32)}
-    run = setup.build(config, batch["image"].shape[1:])
+    run = setup.build(config, Card.of(source))
+    rows = range(min(num, len(source)))
+    batch = {**stack(source, rows), "index": np.arange(len(rows), dtype=np.int32)}
     views, _ = jax.jit(lambda b: make_views(run.method, run.key, 0, b))(batch)
     views = {name: np.asarray(value) for name, value in views.items()}
-    patches = (config.image_size // config.encoder.get("patch_size", 16)) ** 2
-    grid.save_png(out, picture(batch["image"], views, num_patches=patches, mean=config.data.mean, std=config.data.std))
-    print(f"{out}: {len(examples)} images, a row each: the image, then {', '.join(panels(views))}")
+    if source.about.tokenizer:
+        _print_tokens(views, tokenizers.make(source.about.tokenizer))
+    if not panels(views):
+        return
+    options = config.method.to_dict()
+    image = methods.complete_options(options.pop("name"), options)["image"]
+    raw = next(value for value in batch.values() if _is_image(value))
+    patches = (image.size // config.method.get("encoder", {}).get("patch_size", 16)) ** 2
+    grid.save_png(out, picture(raw, views, num_patches=patches, **image.statistics(source.about)))
+    print(f"{out}: {len(raw)} examples, a row each: the picture, then {', '.join(panels(views))}")
 
 
 def panels(views: dict) -> list[str]:
-    """Names of what is drawn after the raw image."""
+    """Names of what is drawn after the raw picture."""
     names = [name for name, value in views.items() if _is_image(value)]
     blocks = ["context", "target"] if "context" in views else []
-    return names + [name for name in ("mask", *blocks) if name in views]
+    return names + [name for name in ("mask", *blocks) if names and name in views]
 
 
 def picture(images, views: dict, *, num_patches: int, mean, std) -> np.ndarray:
-    """The grid as (H, W, 3) uint8: images and views side by side, masked patches dark."""
+    """The grid as (H, W, 3) uint8: pictures and views side by side, masked patches dark."""
     rows = []
     for i, image in enumerate(images):
         row = [image]
@@ -49,6 +60,13 @@ def picture(images, views: dict, *, num_patches: int, mean, std) -> np.ndarray:
         row.extend(grid.mask_image(row[1 + crop], hidden) for crop, hidden in _hidden(views, i, num_patches))
         rows.append(row)
     return grid.image_grid(rows, scale=max(1, 96 // images.shape[1]))
+
+
+def _print_tokens(views: dict, tokenizer) -> None:
+    for name, value in views.items():
+        if np.issubdtype(value.dtype, np.integer) and value.ndim in (2, 3) and name in ("tokens", "captions"):
+            for i, row in enumerate(value):
+                print(f"{name} {i}: {tokenizer.decode(row.reshape(-1))!r}")
 
 
 def _hidden(views: dict, i: int, num_patches: int) -> list[tuple[int, np.ndarray]]:
@@ -68,7 +86,7 @@ def _hidden(views: dict, i: int, num_patches: int) -> list[tuple[int, np.ndarray
 
 
 def _square(mask: np.ndarray) -> np.ndarray:
-    side = int(len(mask) ** 0.5)
+    side = math.isqrt(len(mask))
     return mask.reshape(side, side)
 
 

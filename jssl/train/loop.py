@@ -4,25 +4,23 @@ import json
 import logging
 import pathlib
 import signal
-import time
 
 import jax
-import numpy as np
 from tqdm import tqdm
 
 from jssl.config import complete
+from jssl.data.card import Card
+from jssl.differences import config_difference
 from jssl.train import setup
-from jssl.train.checkpoint import Checkpointer
+from jssl.train.checkpoints import Checkpointer
+from jssl.train.log import Log, NonFiniteLoss, nonfinite_loss
 from jssl.train.metrics import MetricsWriter
 from jssl.train.online import OnlineEvaluation
-from jssl.train.record import config_difference
+
+__all__ = ["PREEMPTED", "NonFiniteLoss", "pretrain"]
 
 PREEMPTED = 143
 """Exit code after SIGTERM: 128 + 15, which schedulers take for a requeue."""
-
-
-class NonFiniteLoss(RuntimeError):
-    """The loss or a gradient was not finite and ``config.run.on_nonfinite`` is ``stop``."""
 
 
 def pretrain(config, workdir: str, *, progress: bool = True) -> int:
@@ -30,7 +28,7 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
 
     Args:
       config: see ``jssl.config.default_config``.
-      workdir: takes config.json, metrics.jsonl and checkpoints/; a run found there is resumed.
+      workdir: takes config.json, data.json, metrics.jsonl and checkpoints/; a run found there is resumed.
       progress: show the bar.
 
     Returns:
@@ -41,11 +39,12 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
       NonFiniteLoss: the loss was NaN or inf; nonfinite.json in the workdir names step and examples.
     """
     source = setup.open_data(config, "train")
-    run = setup.build(config, source[0]["image"].shape)
+    card = Card.of(source)
+    run = setup.build(config, card)
     folder = pathlib.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
     state, specs = run.init_state()
-    options = config.run
+    steps, options = run.config.steps, run.config.run
     checkpoints = Checkpointer(
         setup.checkpoint_folder(folder),
         every=options.checkpoint_every,
@@ -56,35 +55,34 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
         state = resume(checkpoints, state, config, source)
         start = int(state.step)
         (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1))
+        (folder / "data.json").write_text(json.dumps(card.to_json(), indent=1))
         feed = setup.make_feed(config, source, run.mesh)
         step_fn = run.make_step(specs)
         online = OnlineEvaluation(run, source, setup.open_data(config, "test"))
-        meta = {"config": config.to_dict(), "data": source.fingerprint}
-        pending: list = []
-        bar = tqdm(
-            total=config.steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True, mininterval=1
-        )
+        meta = {"config": config.to_dict(), "data": card.to_json()}
+        log = Log(config.data.batch_size)
+        bar = tqdm(total=steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True, mininterval=1)
         with MetricsWriter(folder, start_step=start) as writer, bar:
-            meter = Meter(config.data.batch_size)
-            for step, batch in zip(range(start, config.steps), feed.iterate(start)):
+            for step, batch in zip(range(start, steps), feed.iterate(start)):
                 with jax.transfer_guard("disallow"):  # a hidden host sync in the step is an error, not a slow run
                     state, metrics = step_fn(state, batch)
                 done = step + 1
-                pending.append((step, metrics, batch["index"]))
-                if done % options.log_every == 0 or done == config.steps:
-                    # All but the newest step have finished by now; only this read waits for the device.
-                    logged = flush(pending, meter, folder, checkpoints, options.on_nonfinite)
-                    writer.write(step, logged)
-                    bar.set_postfix(online.postfix(logged), refresh=False)
-                if done == config.steps or (options.eval_every and done % options.eval_every == 0):
-                    jax.block_until_ready(metrics)  # queued steps must not run on the time that does not count
-                    with meter.paused():
+                log.add(step, metrics, batch["index"])
+                stop, last = preemption.requested, done == steps
+                line_due = last or done % options.log_every == 0
+                save_due = last or stop or done % options.checkpoint_every == 0
+                # A checkpoint must not hold a state whose loss nobody has looked at.
+                if (line_due or save_due) and options.on_nonfinite == "stop" and (bad := log.nonfinite()):
+                    raise nonfinite_loss(bad, folder, last_good=checkpoints.latest_step())
+                if line_due:
+                    line = log.means()
+                    writer.write(step, line)
+                    bar.set_postfix(online.postfix(line), refresh=False)
+                if last or (options.eval_every and done % options.eval_every == 0):
+                    with log.paused():
                         writer.write(step, online(state))
                 bar.update()
-                stop = preemption.requested
-                # A checkpoint must not hold a state whose loss nobody has looked at.
-                if stop or done == config.steps or done % options.checkpoint_every == 0:
-                    flush(pending, meter, folder, checkpoints, options.on_nonfinite)
+                if save_due:
                     checkpoints.save(done, state, meta, force=True)
                 if stop:
                     logging.warning("SIGTERM: saved step %d in %s; run the same command to continue", done, folder)
@@ -92,7 +90,7 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
     return 0
 
 
-def resume(checkpoints, state, config, source):
+def resume(checkpoints: Checkpointer, state, config, source):
     """The newest whole checkpoint of this run, or ``state`` when there is none.
 
     Raises:
@@ -106,57 +104,9 @@ def resume(checkpoints, state, config, source):
     if changed := config_difference(old, new):
         where = f"the checkpoint in {checkpoints.folder}"
         raise ValueError(f"{where} is of another config ({'; '.join(changed)}); use a new workdir")
-    if meta["data"] != source.fingerprint:
+    if meta["data"]["fingerprint"] != source.fingerprint:
         raise ValueError(f"the checkpoint in {checkpoints.folder} was trained on other data; use a new workdir")
     return state
-
-
-def flush(pending, meter, folder, checkpoints, on_nonfinite) -> dict:
-    """Reads the metrics of the pending steps, stops on a bad one, and returns their means and the rate."""
-    rows = jax.device_get([metrics for _, metrics, _ in pending])
-    for (step, _, index), row in zip(pending, rows):
-        if on_nonfinite == "stop" and not all(np.isfinite(row[name]) for name in ("loss", "grad_norm")):
-            report = {"step": step, "loss": str(row["loss"]), "grad_norm": str(row["grad_norm"])}
-            (folder / "nonfinite.json").write_text(json.dumps({**report, "index": np.asarray(index).tolist()}))
-            good = checkpoints.latest_step()
-            where = f"the last good checkpoint is step {good}" if good is not None else "there is no checkpoint yet"
-            raise NonFiniteLoss(
-                f"loss {row['loss']} with gradient norm {row['grad_norm']} at step {step}: {where}; its examples are in "
-                f"{folder / 'nonfinite.json'}; lower the learning rate or set --config.run.on_nonfinite=skip"
-            )
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {}
-    means["images_per_second"] = meter.rate(len(pending))
-    pending.clear()
-    return means
-
-
-class Meter:
-    """Images per second since the last reading, without the time spent evaluating."""
-
-    def __init__(self, batch_size: int):
-        self._batch_size, self._start = batch_size, time.perf_counter()
-        self._last = 0.0
-
-    def rate(self, steps: int) -> float:
-        """The rate of the last ``steps`` steps."""
-        now = time.perf_counter()
-        if steps:
-            self._last = steps * self._batch_size / max(now - self._start, 1e-9)
-        self._start = now
-        return self._last
-
-    def paused(self):
-        """Context manager: time inside does not count."""
-        meter = self
-
-        class Pause:
-            def __enter__(self):
-                self.start = time.perf_counter()
-
-            def __exit__(self, *error):
-                meter._start += time.perf_counter() - self.start
-
-        return Pause()
 
 
 class Preemption:

@@ -1,61 +1,92 @@
-"""What a run says of its features while it trains: k-NN on held-out labels, and collapse measures."""
+"""What a run says of itself on examples that it does not train on: its own loss, collapse measures, and k-NN on labels."""
 
+import jax
 import numpy as np
 
 from jssl import methods, sharding
+from jssl.data import Source, stack
 from jssl.diagnostics import collapse
-from jssl.evaluation import features, knn
+from jssl.evaluation import extract, knn
+from jssl.train.state import make_views
 
 
 class OnlineEvaluation:
-    """Evaluates a state on a fixed subset: a random one of each split.
+    """Evaluates a state on a fixed random subset of each split.
 
     The online k-NN is a cheap estimate on a small bank; ``jssl evaluate`` gives the figure to quote.
+
+    Args:
+      run: see ``jssl.train.setup.build``.
+      train: the bank of the k-NN.
+      held_out: the queries, and the examples that the loss is taken of.
     """
 
-    def __init__(self, run, train, test):
+    def __init__(self, run, train: Source, held_out: Source):
         options = run.config.run
-        self._run = run
-        self._bank = _subset(train, options.online_bank)
-        self._queries = _subset(test, options.online_queries)
-        self._num_classes = train.num_classes
-        self._view = run.eval_view()
+        self._run, self._train, self._held_out = run, train, held_out
+        self._bank = _subset(len(train), options.online_bank)
+        self._queries = _subset(len(held_out), options.online_queries)
+        self._sharding = sharding.batch_sharding(run.mesh)
+        self._batch = min(run.config.data.batch_size, len(self._queries)) // run.mesh.size * run.mesh.size
+        self._labels = None
+        if "label" in train.spec and "label" in held_out.spec:
+            self._labels = tuple(_labels(source, rows) for source, rows in self._parts())
+        self._loss = jax.jit(self._held_out_loss)
         self._last: dict = {}
 
     def __call__(self, state) -> dict:
         """Returns ``eval/...`` metrics."""
-        extract = lambda images: encode(self._run, state, images)  # noqa: E731
-        bank, queries = extract(self._bank[0]), extract(self._queries[0])
-        self._last = {f"eval/{name}": value for name, value in collapse.summary(queries).items()}
-        if self._num_classes:
-            predicted = knn.predict(bank, self._bank[1], queries, num_classes=self._num_classes, k=20)
-            self._last["eval/knn"] = float(np.mean(np.asarray(predicted) == self._queries[1]))
+        self._last = {f"eval/{name}": value for name, value in self._losses(state).items()}
+        readout = next(iter(self._run.method.readouts.values()))
+        variables = methods.weights(state)
+        bank, queries = (
+            extract(readout, variables, source, indices=rows, sharding=self._sharding) if rows is not None else None
+            for source, rows in ((self._train, self._bank if self._labels else None), (self._held_out, self._queries))
+        )
+        self._last |= {f"eval/{name}": value for name, value in collapse.summary(queries).items()}
+        if self._labels:
+            of_bank, of_queries = self._labels
+            predicted = knn.predict(bank, of_bank, queries, num_classes=self._train.about.num_classes, k=20)
+            self._last["eval/knn"] = float(np.mean(predicted == of_queries))
         return self._last
 
     def postfix(self, metrics: dict) -> dict:
         """What the progress bar shows."""
-        shown = {"loss": f"{metrics['loss']:.3f}", "img/s": f"{metrics['images_per_second']:.0f}"}
+        shown = {"loss": f"{metrics['loss']:.3f}", "ex/s": f"{metrics['examples_per_second']:.0f}"}
+        if "eval/loss" in self._last:
+            shown["held-out"] = f"{self._last['eval/loss']:.3f}"
         if "eval/knn" in self._last:
             shown["knn"] = f"{100 * self._last['eval/knn']:.1f}%"
         return shown
 
+    def _parts(self):
+        return (self._train, self._bank), (self._held_out, self._queries)
 
-def encode(run, state, images, *, use_teacher: bool = False, batch_size: int = 256) -> np.ndarray:
-    """uint8 images (N, H, W, 3) -> frozen features (N, D), float32."""
-    params, extra = methods.teacher(state) if use_teacher else methods.student(state)
-    return features.extract(
-        run.method.encode,
-        params,
-        extra,
-        images,
-        view=run.eval_view(),
-        batch_size=batch_size,
-        sharding=sharding.batch_sharding(run.mesh),
-    )
+    def _losses(self, state) -> dict[str, float]:
+        """Means of the loss, and of the method's own metrics, over whole batches: the loss of some methods depends on their
+        size."""
+        if not self._batch:
+            return {}
+        found = []
+        for start in range(0, len(self._queries) - self._batch + 1, self._batch):
+            rows = self._queries[start : start + self._batch]
+            batch = {**stack(self._held_out, rows), "index": rows.astype(np.int32)}
+            batch = {name: sharding.place(array, self._sharding) for name, array in batch.items()}
+            found.append(jax.device_get(self._loss(state, batch)))
+        return {name: float(np.mean([row[name] for row in found])) for name in found[0]}
+
+    def _held_out_loss(self, state, batch):
+        # The same crops and masks at every evaluation: what changes is the network alone.
+        method = self._run.method
+        views, keys = make_views(method, self._run.key, 0, batch)
+        value, aux = method.loss(state.params, state.teacher, state.extra, views, keys, step=state.step, axis_name=None)
+        return {"loss": value, **aux.metrics}
 
 
-def _subset(source, limit: int):
-    """A fixed random subset: folders are sorted by class, so the first images would be of one."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(source))[:limit])
-    examples = [source[int(index)] for index in chosen]
-    return np.stack([e["image"] for e in examples]), np.asarray([e["label"] for e in examples])
+def _subset(length: int, limit: int) -> np.ndarray:
+    """A fixed random subset: folders are sorted by class, so the first examples would be of one."""
+    return np.sort(np.random.default_rng(0).permutation(length)[:limit])
+
+
+def _labels(source: Source, rows: np.ndarray) -> np.ndarray:
+    return stack(source, rows)["label"]

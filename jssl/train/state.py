@@ -39,7 +39,8 @@ def view_keys(key, step, index):
 def make_views(method, key, step, batch):
     """(B,) raw examples -> (batched views, (B,) keys for the model).
 
-    ``batch_key`` is the randomness that an example shares with its batch (I-JEPA draws block sizes once per batch).
+    Beside the fields of the source an example holds its ``index`` and ``batch_key``, the randomness that it shares with its
+    batch (I-JEPA draws block sizes once per batch).
     """
     keys = view_keys(key, step, batch["index"])
     pairs = jax.vmap(jax.random.split)(keys)
@@ -48,14 +49,14 @@ def make_views(method, key, step, batch):
     return views, pairs[:, 1]
 
 
-def init_state(method, tx, key, batch_shape, mesh, rules=sharding.DEFAULT_RULES):
+def init_state(method, tx, key, spec, mesh, rules=sharding.DEFAULT_RULES):
     """Builds the sharded initial state, and the tree of PartitionSpecs that describes it.
 
     Args:
       method: the method record.
       tx: optax gradient transformation.
       key: typed PRNG key of the run.
-      batch_shape: dict of jax.ShapeDtypeStruct, a batch of two examples is enough.
+      spec: of one example, ``source.spec``.
       mesh: from ``sharding.make_mesh``.
       rules: the sharding table.
 
@@ -65,7 +66,8 @@ def init_state(method, tx, key, batch_shape, mesh, rules=sharding.DEFAULT_RULES)
 
     def build(key):
         init_key, run_key = jax.random.split(key)
-        batch = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), batch_shape)
+        batch = {name: jnp.zeros((2, *field.shape), field.dtype) for name, field in spec.items()}
+        batch["index"] = jnp.zeros(2, jnp.int32)
         views, _ = make_views(method, run_key, 0, batch)
         params, extra = method.init(init_key, views)
         # The barrier makes the teacher buffers of its own: donating one buffer twice is an error.

@@ -25,10 +25,9 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
     Raises:
       ValueError: the method couples the examples of a batch and ``accumulate`` > 1, or a teacher has no momentum.
     """
-    if accumulate > 1 and method.coupled:
-        raise ValueError(
-            f"accumulate={accumulate} would change {method.name}: {method.coupled}; use a larger fsdp mesh"
-        )
+    coupled = method.coupled or ("batch norm runs over the whole batch" if specs.extra.get("batch_stats") else "")
+    if accumulate > 1 and coupled:
+        raise ValueError(f"accumulate={accumulate} would change {method.name}: {coupled}; use a larger fsdp mesh")
     if method.teacher and momentum is None:
         raise ValueError(f"{method.name} has a teacher: give its EMA momentum")
 

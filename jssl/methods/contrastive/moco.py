@@ -76,9 +76,7 @@ def build_v1(
     return _momentum_contrast("moco_v1", given, image, encoder, head, view, dim, temperature, queue_size, False)
 
 
-def _momentum_contrast(
-    name, given, image, encoder, projector, view, dim, temperature, queue_size, symmetric
-) -> Method:
+def _momentum_contrast(name, given, image, encoder, projector, view, dim, temperature, queue_size, symmetric) -> Method:
     """The method record of an encoder and projector, their EMA copy and a queue of its keys, (K, dim).
 
     The authors shuffle examples between devices so that batch norm cannot leak which key belongs to which query;

@@ -46,8 +46,7 @@ def build(
       centering: of the targets.
     """
     nets = Networks(
-        encoder=encoders.make("image", encoder, image_size=image.size, dtype=given.dtype),
-        head=head.module(given.dtype),
+        encoder=encoders.make("image", encoder, image_size=image.size, dtype=given.dtype), head=head.module(given.dtype)
     )
     balanced = centering.kind == "sinkhorn"
 
@@ -66,9 +65,7 @@ def build(
         if balanced:
             codes = objectives.sinkhorn(logits, epsilon=teacher_t, num_iterations=3, axis_name=axis_name)
             targets = codes.reshape(per_crop.shape)
-            value = objectives.swav_loss(
-                outputs["head"], targets, temperature=temperature.student, axis_name=axis_name
-            )
+            value = objectives.swav_loss(outputs["head"], targets, temperature=temperature.student, axis_name=axis_name)
         else:
             targets = objectives.softmax_center(per_crop, extra["center"], temperature=teacher_t)  # to be watched
             value = objectives.dino_loss(

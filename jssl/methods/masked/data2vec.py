@@ -94,9 +94,7 @@ def build(
         del step
         ema = nets.teacher(teacher, extra, axis_name=axis_name)
         whole = ema("encoder", batch["image"], last=top_blocks)
-        target = objectives.data2vec_targets(
-            whole.layers, normalize_layers=normalize_layers, normalize_targets="layer"
-        )
+        target = objectives.data2vec_targets(whole.layers, normalize_layers=normalize_layers, normalize_targets="layer")
         net = nets.student(params, extra, keys=keys, axis_name=axis_name)
         value = objectives.data2vec_loss(predict(net, batch), target, batch["mask"], beta=beta, axis_name=axis_name)
         return value, Aux(networks.updates(net, ema), {}, whole.pooled)

@@ -42,9 +42,7 @@ def build(
     if corruption not in CORRUPTIONS:
         raise ValueError(f"no corruption {corruption!r}: use {', '.join(CORRUPTIONS)}")
     view = image.view(given, views.mae)
-    nets = encoder_decoder(
-        "denoising", given, image, encoder, stride=1, out_dim=3, decoder_width=decoder_width
-    )
+    nets = encoder_decoder("denoising", given, image, encoder, stride=1, out_dim=3, decoder_width=decoder_width)
     corrupt = {
         "mask": lambda key, image: views.mask_patches(key, image, patch=patch, ratio=level)[0],
         "salt_and_pepper": lambda key, image: views.salt_and_pepper(key, image, ratio=level)[0],

@@ -34,6 +34,4 @@ def build(
         turned, label = views.rotation(turn_key, view(crop_key, example))
         return {"pieces": turned[None], "label": label}
 
-    return pretext(
-        "rotation", given, image, encoder, make_views, size=image.size, num_classes=4, classifier=classifier
-    )
+    return pretext("rotation", given, image, encoder, make_views, size=image.size, num_classes=4, classifier=classifier)
