@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from harness import SIZE
+from jssl.methods.crops import targets
 from rows import ROWS
 
 from jssl import methods, objectives
-from jssl.methods.crops import targets
 
 TEACHER, STUDENT = np.random.default_rng(0).normal(size=(2, 2, 6, 5)).astype(np.float32)
 CENTER = np.linspace(-1.0, 1.0, 5, dtype=np.float32)

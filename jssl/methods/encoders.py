@@ -9,8 +9,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
-
 from jssl.hints import nearest
 from jssl.methods.networks import Network, Networks, as_network
 from jssl.models import Features, TokenTransformer, resnet, vit

@@ -1,6 +1,5 @@
 """Colorization: name the colours of a picture of which only the lightness is seen."""
 
-import jax
 import jax.numpy as jnp
 
 from jssl import collectives, objectives, views
