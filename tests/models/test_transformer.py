@@ -22,7 +22,7 @@ def _params(model=MODEL):
 
 def _value_and_grad(model, params, x, keys, *, axis_name=None):
     def loss_of(params):
-        y = model.apply({"params": params}, x, keys=keys)
+        y, _ = model.apply({"params": params}, x, keys=keys)
         loss = jnp.mean(y**3)
         return loss if axis_name is None else jax.lax.pmean(loss, axis_name), y
 
@@ -67,7 +67,7 @@ def test_remat_recomputes():
 
     def products(remat):
         model = MODEL.clone(remat=remat)
-        return str(jax.make_jaxpr(jax.grad(lambda p: jnp.sum(model.apply({"params": p}, X) ** 3)))(params)).count(
+        return str(jax.make_jaxpr(jax.grad(lambda p: jnp.sum(model.apply({"params": p}, X)[0] ** 3)))(params)).count(
             "dot_general["
         )
 
@@ -79,7 +79,7 @@ def test_scan_compiles_one_block():
     def products(scan):
         model = Transformer(depth=6, heads=2, scan=scan)
         params = spread.variables(model, X)
-        return jax.jit(lambda p: model.apply(p, X)).lower(params).as_text().count("stablehlo.dot_general")
+        return jax.jit(lambda p: model.apply(p, X)[0]).lower(params).as_text().count("stablehlo.dot_general")
 
     assert products(True) * 6 == products(False)
 
@@ -111,9 +111,9 @@ def test_drop_path_keeps_the_expectation():
     params["block_1"]["fc2"] = jax.tree.map(np.zeros_like, params["block_1"]["fc2"])  # attention is all it does
     count = 2000
     x = np.broadcast_to(X[:1], (count, 5, 8))
-    run = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))
+    run = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys)[0])
     only_first = Transformer(depth=1, heads=2, mlp_ratio=1.0)
-    first = jax.jit(lambda p: only_first.apply({"params": {"block_0": p["block_0"]}}, X[:1])[0])(params)
+    first = jax.jit(lambda p: only_first.apply({"params": {"block_0": p["block_0"]}}, X[:1])[0][0])(params)
     branch = run(X[:1], None)[0] - first
     y = np.asarray(run(x, _keys(count))) - np.asarray(first)
     dropped = np.abs(y).max((1, 2)) < 1e-5
@@ -130,7 +130,7 @@ def test_uniform_drop_path_drops_at_the_first_block_too():
     params = _params(model)
     for block, layer in (("block_0", "fc2"), ("block_1", "fc2"), ("block_1", "proj")):
         params[block][layer] = jax.tree.map(np.zeros_like, params[block][layer])
-    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))(x, _keys(count))
+    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys)[0])(x, _keys(count))
     assert abs(np.mean(np.abs(y - x).max((1, 2)) < 1e-6) - 0.5) < 0.07  # 4.4 deviations
 
 
@@ -138,7 +138,7 @@ def test_branches_and_layers_draw_apart():
     """With 2 layers x 2 branches and rates 0 and 0.5, each of the last layer's four outcomes turns up in a quarter."""
     model = Transformer(depth=2, heads=2, mlp_ratio=1.0, drop_path=0.5)
     params, count = _params(model), 400
-    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))(
+    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys)[0])(
         np.broadcast_to(X[:1], (count, 5, 8)), _keys(count)
     )
     _, outcome, counts = np.unique(np.round(np.asarray(y[:, 0, 0]), 3), return_inverse=True, return_counts=True)
@@ -149,7 +149,7 @@ def test_branches_and_layers_draw_apart():
 def test_no_keys_no_drop_path():
     params = _params()
     dropping = MODEL.clone(drop_path=0.9)
-    y, expected = jax.jit(lambda p: (dropping.apply({"params": p}, X), MODEL.apply({"params": p}, X)))(params)
+    y, expected = jax.jit(lambda p: (dropping.apply({"params": p}, X)[0], MODEL.apply({"params": p}, X)[0]))(params)
     np.testing.assert_array_equal(y, expected)
 
 
@@ -157,7 +157,7 @@ def test_layer_scale():
     params = _params()
     for block in params.values():
         block["scale1"][:] = block["scale2"][:] = 0.0
-    np.testing.assert_array_equal(jax.jit(lambda p: MODEL.apply({"params": p}, X))(params), X)
+    np.testing.assert_array_equal(jax.jit(lambda p: MODEL.apply({"params": p}, X)[0])(params), X)
     start = jax.jit(lambda key: MODEL.init(key, X))(jax.random.key(0))["params"]["block_0"]["scale1"]
     np.testing.assert_array_equal(start, np.full(8, 0.5))
 
@@ -166,7 +166,7 @@ def test_masked_tokens_reach_nobody():
     params = _params()
     mask = np.array([[True, True, False, True, False]] * 8)
     noise = np.where(mask[..., None], 0, 100 * np.random.default_rng(1).normal(size=X.shape)).astype(np.float32)
-    run = jax.jit(lambda x, mask: MODEL.apply({"params": params}, x, mask=mask))
+    run = jax.jit(lambda x, mask: MODEL.apply({"params": params}, x, mask=mask)[0])
     expected = np.asarray(run(X, mask))
     np.testing.assert_array_equal(run(X + noise, mask)[mask], expected[mask])
     np.testing.assert_allclose(run(X[:, [0, 1, 3]], None), expected[:, [0, 1, 3]], rtol=1e-5, atol=1e-5)
