@@ -73,7 +73,7 @@ class TokenTransformer(nn.Module):
         """Encodes rows of tokens.
 
         Args:
-          tokens: (B, L) int ids; one that is not in the vocabulary gives NaN.
+          tokens: (B, L) int ids; one beyond the vocabulary makes its row NaN, padding included.
           segments: (B, L) int, which document of the row a token belongs to: 1, 2, ... side by side, 0 for padding;
             None where the row is one document.
           keys: (B,) PRNG keys, one per example, for drop path; None for evaluation.

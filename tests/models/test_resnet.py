@@ -110,6 +110,23 @@ def test_batch_norm_is_over_all_devices(devices, block):
     spread.assert_trees_close(split, whole, relative=2e-5)
 
 
+def test_tokens_are_the_map_in_raster_order():
+    """Rectangular images of four channels: each token sees what is round its place, and their mean is what is pooled."""
+    model = ResNet(**TINY)
+    images = np.random.default_rng(0).normal(size=(1, 16, 32, 4)).astype(np.float32)
+    variables = spread.variables(model, images)
+    encode = jax.jit(lambda x: model.apply(variables, x))
+    pooled, tokens, layers = encode(images)
+    assert tokens.shape == (1, 8 * 16, 8)
+    assert layers is None
+    np.testing.assert_allclose(pooled, np.mean(tokens, 1), rtol=1e-5, atol=1e-6)
+    changed = images.copy()
+    changed[0, 14:, :2] += 1.0  # lower left: the last row of the map, first column
+    moved = np.abs(encode(changed).tokens - tokens).max(-1).reshape(8, 16)
+    assert moved[7, 0] > 1e-3
+    assert not moved[:4].any() and not moved[:, 8:].any()
+
+
 def test_running_statistics():
     model, images = ResNet(**TINY), _images()
     variables = spread.variables(model, images)

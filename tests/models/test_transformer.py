@@ -1,3 +1,4 @@
+import operator
 import re
 
 import jax
@@ -173,12 +174,70 @@ def test_masked_tokens_reach_nobody():
     assert np.abs(run(X + noise, None)[mask] - expected[mask]).max() > 0.1
 
 
+def test_pairwise_masks():
+    """A row per query: the padding mask written out so is the same, and a lower triangle is ``causal``."""
+    params = _params()
+    run = jax.jit(lambda m: MODEL.apply({"params": params}, X, mask=m)[0])
+    padding = np.tile([True, True, False, True, False], (8, 1))
+    np.testing.assert_array_equal(run(np.tile(padding[:, None], (1, 5, 1))), run(padding))
+    triangle = np.tile(np.tri(5, dtype=bool), (8, 1, 1))
+    causal = jax.jit(lambda p: MODEL.clone(causal=True).apply({"params": p}, X)[0])(params)
+    np.testing.assert_allclose(run(triangle), causal, rtol=1e-5, atol=1e-6)
+    assert np.abs(run(triangle) - run(np.ones_like(triangle))).max() > 0.01
+
+
+def test_rotary_sees_distances_only():
+    params = _params()
+    run = jax.jit(lambda x, places: MODEL.apply({"params": params}, x, places=places)[0])
+    places = np.arange(5, dtype=np.int32)[None]
+    expected = np.asarray(run(X, places))
+    np.testing.assert_allclose(run(X, places + 170), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(run(X[:, ::-1], places[:, ::-1])[:, ::-1], expected, rtol=1e-5, atol=1e-5)
+    assert np.abs(run(X, 2 * places) - expected).max() > 0.01
+    assert np.abs(run(X, 0 * places) - expected).max() > 0.01
+    np.testing.assert_array_equal(run(X, 0 * places), jax.jit(lambda x: MODEL.apply({"params": params}, x)[0])(X))
+
+
+def test_swiglu_is_the_formula():
+    model = Transformer(depth=1, heads=2, mlp_ratio=1.5, mlp="swiglu")
+    params = _params(model)
+    block = params["block_0"]
+    assert block["fc1"]["kernel"].shape == (8, 24)
+    block["proj"] = jax.tree.map(np.zeros_like, block["proj"])  # the MLP is all it does
+    y = (X - X.mean(-1, keepdims=True)) / np.sqrt(X.var(-1, keepdims=True) + 1e-6)
+    y = y * block["norm2"]["scale"] + block["norm2"]["bias"]
+    gate, value = np.split(y @ block["fc1"]["kernel"] + block["fc1"]["bias"], 2, -1)
+    expected = X + (gate / (1 + np.exp(-gate)) * value) @ block["fc2"]["kernel"] + block["fc2"]["bias"]
+    np.testing.assert_allclose(spread.apply(model, params, X)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("scan", [False, True])
+def test_last_layers(scan):
+    """Those of a stack that ends earlier, the last being the output itself."""
+    params = _params()
+    if scan:
+        params = {"blocks": jax.tree.map(lambda *layers: np.stack(layers), *params.values())}
+    model = MODEL.clone(scan=scan)
+    x, layers = spread.apply(model, params, X, last=3)
+    for depth in (1, 2, 3):
+        first = {"blocks": jax.tree.map(operator.itemgetter(slice(depth)), params["blocks"])} if scan else params
+        shorter, none = spread.apply(model.clone(depth=depth), first, X)
+        assert none is None
+        np.testing.assert_allclose(layers[depth - 1], shorter, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(layers[-1], x)
+    np.testing.assert_array_equal(spread.apply(model, params, X, last=1)[1], layers[-1:])
+    with pytest.raises(ValueError, match="last=4 of 3 blocks: use 0 to 3"):
+        model.init(jax.random.key(0), X, last=4)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"heads": 3}, "3 heads do not divide width 8"),
         ({"drop_path": 1.0}, r"drop_path=1.0 is outside \[0, 1\)"),
         ({"remat": "some"}, "no remat 'some': use none, full, dots"),
+        ({"mlp": "relu"}, "mlp='relu', initializer='xavier': use gelu or swiglu; xavier or gpt2"),
+        ({"initializer": "gpt3"}, "initializer='gpt3': use"),
     ],
 )
 def test_wrong_arguments(options, message):

@@ -111,6 +111,25 @@ def test_registers_take_part_and_are_dropped():
     assert np.abs(tokens - changed).max() > 0.01
 
 
+@pytest.mark.parametrize("scan", [False, True])
+def test_layers_are_those_of_the_patches(scan):
+    model = ViT(**TINY, registers=3, scan=scan)
+    params = _params(model)
+    indices = np.tile(np.arange(0, 16, 2), (4, 1))
+    pooled, tokens, layers = spread.apply(model, params, IMAGES, indices=indices, last=2)
+    assert layers.shape == (2, 4, 8, 8)
+    centred = layers[-1] - np.mean(layers[-1], -1, keepdims=True)
+    scale, bias = (params["norm"][name][None, None] for name in ("scale", "bias"))
+    normed = centred / np.sqrt(np.mean(centred**2, -1, keepdims=True) + 1e-6) * scale + bias
+    np.testing.assert_allclose(normed, tokens, rtol=1e-4, atol=1e-5)
+    assert np.abs(layers[0] - layers[1]).max() > 0.01
+    plain = spread.apply(model, params, IMAGES, indices=indices)
+    assert plain.layers is None
+    np.testing.assert_allclose(plain.tokens, tokens, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(plain.pooled, pooled, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(spread.apply(model, params, IMAGES, indices=indices, last=1).layers, layers[1:])
+
+
 @pytest.mark.parametrize(("positions", "shape"), [("learned", (24, 12)), ("sincos", (8, 8))])
 def test_other_image_sizes(positions, shape):
     model = ViT(**TINY, positions=positions)
