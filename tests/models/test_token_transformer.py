@@ -28,7 +28,7 @@ def _product():
         yield pytest.param(options, marks=() if quick else pytest.mark.slow, id=f"{positions}-{causal}-{scan}")
 
 
-@pytest.mark.parametrize("options", _product())
+@pytest.mark.parametrize("options", [*_product()])
 def test_packed_equals_separate(options):
     model = TokenTransformer(**TINY, **options)
     params = _params(model)
