@@ -1,10 +1,12 @@
 """Encoders and what sits on them: flax.linen modules, pure ``init`` and ``apply``, parameters as plain nested dicts."""
 
 from jssl.models.dense_decoder import DenseDecoder
+from jssl.models.features import Features
 from jssl.models.heads import MLP, DINOHead, Prototypes
 from jssl.models.ijepa import IJEPAPredictor
 from jssl.models.mae import MAEDecoder
 from jssl.models.resnet import ResNet
+from jssl.models.token_transformer import TokenTransformer
 from jssl.models.transformer import Transformer
 from jssl.models.vit import ViT
 
@@ -12,10 +14,12 @@ __all__ = [
     "MLP",
     "DINOHead",
     "DenseDecoder",
+    "Features",
     "IJEPAPredictor",
     "MAEDecoder",
     "Prototypes",
     "ResNet",
+    "TokenTransformer",
     "Transformer",
     "ViT",
 ]

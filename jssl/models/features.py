@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 
 class Features(NamedTuple):
@@ -17,3 +18,16 @@ class Features(NamedTuple):
     pooled: jax.Array | None
     tokens: jax.Array | None = None
     layers: jax.Array | None = None
+
+
+def mean_tokens(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    """(B, N, D) -> (B, D): the mean in float32 of the tokens that ``mask`` (B, N) bool keeps; zero where it keeps none.
+
+    >>> mean_tokens(jnp.arange(4.0).reshape(1, 4, 1), jnp.array([[True, True, True, False]])).tolist()
+    [[1.0]]
+    """
+    x = tokens.astype(jnp.float32)
+    if mask is None:
+        return x.mean(1).astype(tokens.dtype)
+    weight = mask.astype(jnp.float32)[..., None]
+    return ((x * weight).sum(1) / jnp.maximum(weight.sum(1), 1.0)).astype(tokens.dtype)

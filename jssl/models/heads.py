@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jssl.collectives import AxisName
 from jssl.models.activations import gelu
 from jssl.models.flat_dot import flat_dot
 from jssl.models.norms import batch_norm
@@ -24,13 +25,12 @@ class MLP(nn.Module):
       final_affine: give that last norm a scale and a bias; SimSiam and MoCo v3 give it none, SimCLR a scale.
       activation: between layers.
       kernel_init: of every Dense.
-      axis_name: mesh axis or axes over which batch norm takes its statistics.
       dtype: compute dtype.
       param_dtype: parameter dtype.
 
     >>> model = MLP((16, 4))
-    >>> variables = model.init(jax.random.key(0), jnp.ones((2, 8)), train=True)
-    >>> model.apply(variables, jnp.ones((2, 8)), train=False).shape
+    >>> variables = model.init(jax.random.key(0), jnp.ones((2, 8)))
+    >>> model.apply(variables, jnp.ones((2, 8))).shape
     (2, 4)
     """
 
@@ -40,13 +40,18 @@ class MLP(nn.Module):
     final_affine: bool = False
     activation: Callable = nn.relu
     kernel_init: Callable = nn.initializers.lecun_normal()
-    axis_name: Any = None
     dtype: Any = jnp.float32
     param_dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """(B, D) -> (B, features[-1]) in the compute dtype."""
+    def __call__(self, x: jax.Array, *, train: bool = False, axis_name: AxisName = None) -> jax.Array:
+        """(B, D) -> (B, features[-1]) in the compute dtype.
+
+        Args:
+          x: one vector per example.
+          train: use and update batch statistics (``mutable=["batch_stats"]``); otherwise use the running ones.
+          axis_name: mesh axis or axes over which batch norm takes its statistics.
+        """
         x = x.astype(self.dtype)
         for i, features in enumerate(self.features, 1):
             last = i == len(self.features)
@@ -66,7 +71,7 @@ class MLP(nn.Module):
                     x,
                     name=f"norm{i}",
                     train=train,
-                    axis_name=self.axis_name,
+                    axis_name=axis_name,
                     dtype=self.dtype,
                     param_dtype=self.param_dtype,
                     use_scale=affine,
@@ -91,7 +96,6 @@ class DINOHead(nn.Module):
       layers: of the MLP, the bottleneck included.
       norm_last_layer: hold the gains at one; otherwise ``last_layer/gain`` learns them.
       batch_norm: normalise the hidden layers.
-      axis_name: mesh axis or axes over which batch norm takes its statistics.
       dtype: compute dtype.
       param_dtype: parameter dtype.
 
@@ -107,23 +111,21 @@ class DINOHead(nn.Module):
     layers: int = 3
     norm_last_layer: bool = True
     batch_norm: bool = False
-    axis_name: Any = None
     dtype: Any = jnp.float32
     param_dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool = True) -> jax.Array:
-        """(B, D) -> (B, out_dim) float32 logits. ``train`` matters with ``batch_norm`` only."""
+    def __call__(self, x: jax.Array, *, train: bool = False, axis_name: AxisName = None) -> jax.Array:
+        """(B, D) -> (B, out_dim) float32 logits; ``train`` and ``axis_name``, as for ``MLP``, matter to batch norm only."""
         x = MLP(
             (self.hidden,) * (self.layers - 1) + (self.bottleneck,),
             batch_norm=self.batch_norm,
             activation=gelu,
             kernel_init=nn.initializers.truncated_normal(0.02),
-            axis_name=self.axis_name,
             dtype=self.dtype,
             param_dtype=self.param_dtype,
             name="mlp",
-        )(x, train=train)
+        )(x, train=train, axis_name=axis_name)
         x = _normalize(x, -1).astype(self.dtype)
         return Prototypes(self.out_dim, not self.norm_last_layer, self.dtype, self.param_dtype, name="last_layer")(x)
 

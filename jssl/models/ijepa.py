@@ -94,7 +94,7 @@ class IJEPAPredictor(nn.Module):
             keys = jax.vmap(lambda key: jax.vmap(lambda m: jax.random.fold_in(key, m))(jnp.arange(blocks)))(keys)
             keys = keys.reshape(-1)
 
-        x = Transformer(
+        x, _ = Transformer(
             depth=self.depth,
             heads=self.heads,
             mlp_ratio=self.mlp_ratio,

@@ -77,7 +77,7 @@ class MAEDecoder(nn.Module):
         if class_token is not None:
             x = jnp.concatenate([embed(class_token.astype(self.dtype))[:, None], x], 1)
 
-        x = Transformer(
+        x, _ = Transformer(
             depth=self.depth,
             heads=self.heads,
             mlp_ratio=self.mlp_ratio,

@@ -4,13 +4,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jssl.collectives import AxisName
+
 
 def batch_norm(
     x: jax.Array,
     *,
     name: str,
     train: bool,
-    axis_name=None,
+    axis_name: AxisName = None,
     dtype=jnp.float32,
     param_dtype=jnp.float32,
     use_scale: bool = True,
@@ -38,7 +40,7 @@ def batch_norm(
         use_running_average=not train,
         momentum=0.9,
         epsilon=1e-5,
-        axis_name=axis_name,
+        axis_name=axis_name,  # type: ignore[arg-type]  # a tuple of names does as well
         dtype=jnp.float32,
         param_dtype=param_dtype,
         use_scale=use_scale,

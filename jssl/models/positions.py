@@ -1,4 +1,4 @@
-"""Fixed 2-D sine-cosine positions, resampling of position tables, and reading tokens by index."""
+"""Positions: fixed 2-D tables and their resampling, places within packed documents, rotations; tokens by index."""
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,50 @@ def resample(table: jax.Array, grid: tuple[int, int]) -> jax.Array:
     plane = table.reshape(1, side, side, width).astype(jnp.float32)
     plane = jax.image.resize(plane, (1, *grid, width), "cubic", antialias=False)
     return plane.reshape(1, -1, width).astype(table.dtype)
+
+
+def within_segments(segments: jax.Array) -> jax.Array:
+    """(B, L) int -> (B, L) int32: each token's place in its run of equal ids, from 0 at the run's start.
+
+    >>> within_segments(jnp.array([[1, 1, 1, 2, 2, 0]])).tolist()
+    [[0, 1, 2, 0, 1, 0]]
+    """
+    place = jnp.broadcast_to(jnp.arange(segments.shape[1], dtype=jnp.int32), segments.shape)
+    starts = jnp.pad(segments[:, 1:] != segments[:, :-1], ((0, 0), (1, 0)), constant_values=True)
+    return place - jax.lax.cummax(jnp.where(starts, place, 0), axis=1)
+
+
+def rotary_angles(places: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
+    """Cosine and sine of what ``rotate`` turns each pair of channels by: p * 10000^(-2 i / width) for pair i at place p.
+
+    Args:
+      places: (B, N) int; B may be 1 where all examples agree.
+      width: channels of a head, even.
+
+    Returns:
+      Two float32 arrays (B, N, 1, width / 2).
+
+    Raises:
+      ValueError: the width is odd.
+
+    Su et al., RoFormer, arXiv:2104.09864.
+    """
+    if width % 2:
+        raise ValueError(f"rotary positions need heads of an even width, got {width}: change the width or the heads")
+    frequency = (10000.0 ** (-np.arange(width // 2, dtype=np.float64) / (width // 2))).astype(np.float32)
+    angle = places.astype(jnp.float32)[..., None, None] * frequency[None, None, None]
+    return jnp.cos(angle), jnp.sin(angle)
+
+
+def rotate(x: jax.Array, angles: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """(B, N, H, D) queries or keys, turned by their places, so that their products see distances only; in x's dtype.
+
+    Channel i is paired with i + D / 2, as in GPT-NeoX and Llama's port; RoFormer pairs neighbours, a permutation of the
+    channels that a learned projection undoes.
+    """
+    cos, sin = angles
+    a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], -1).astype(x.dtype)
 
 
 def take_tokens(tokens: jax.Array, indices: jax.Array) -> jax.Array:

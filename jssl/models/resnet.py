@@ -7,6 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jssl.collectives import AxisName
+from jssl.models.features import Features, mean_tokens
 from jssl.models.norms import batch_norm
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -24,15 +26,14 @@ class Block(nn.Module):
     width: int
     stride: int
     zero_init_residual: bool
-    axis_name: Any
     dtype: Any
     param_dtype: Any
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, *, train: bool = False, axis_name: AxisName = None) -> jax.Array:
         conv = functools.partial(_conv, dtype=self.dtype, param_dtype=self.param_dtype)
         norm = functools.partial(
-            batch_norm, train=train, axis_name=self.axis_name, dtype=self.dtype, param_dtype=self.param_dtype
+            batch_norm, train=train, axis_name=axis_name, dtype=self.dtype, param_dtype=self.param_dtype
         )
         out = self.width * EXPANSION[self.kind]
         layers: tuple[tuple[int, int, int], ...]
@@ -55,7 +56,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """ResNet encoder: images to one feature vector each, without a classifier.
+    """ResNet encoder: images to one vector each and the map that it is the mean of, without a classifier.
 
     He et al., arXiv:1512.03385, with torchvision's layout: the stride of a bottleneck on its 3x3 convolution, symmetric
     padding. Convolutions start He-normal over fan-out. Parameter names: ``stem_conv``, ``stem_norm``,
@@ -67,16 +68,15 @@ class ResNet(nn.Module):
       width: channels of the first stage.
       stem: ``"imagenet"`` (7x7 stride 2, max pool) or ``"cifar"`` (3x3, no pool).
       zero_init_residual: start every block as the identity.
-      pool: ``"mean"``, or ``"none"`` for the map before it; the parameters are the same.
-      axis_name: mesh axis or axes over which batch norm takes its statistics; None for this device's batch.
       dtype: compute dtype; batch statistics are float32 always.
       param_dtype: parameter dtype.
 
     >>> model = ResNet(stage_sizes=(1,), width=8, stem="cifar")
     >>> images = jnp.zeros((2, 8, 8, 3))
-    >>> variables = jax.jit(functools.partial(model.init, train=False))(jax.random.key(0), images)
-    >>> model.apply(variables, images, train=False).shape
-    (2, 8)
+    >>> variables = jax.jit(model.init)(jax.random.key(0), images)
+    >>> features = model.apply(variables, images)
+    >>> features.pooled.shape, features.tokens.shape
+    ((2, 8), (2, 64, 8))
     """
 
     stage_sizes: tuple[int, ...]
@@ -84,34 +84,34 @@ class ResNet(nn.Module):
     width: int = 64
     stem: str = "imagenet"
     zero_init_residual: bool = True
-    pool: str = "mean"
-    axis_name: Any = None
     dtype: Any = jnp.float32
     param_dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        """Returns (B, features) in the compute dtype; with ``pool="none"`` the (B, h, w, features) map.
+    def __call__(self, images: jax.Array, *, train: bool = False, axis_name: AxisName = None) -> Features:
+        """Encodes images.
 
         Args:
-          images: (B, H, W, C) float.
+          images: (B, H, W, C) float, any number of channels.
           train: use and update batch statistics (``mutable=["batch_stats"]``); otherwise use the running ones.
+          axis_name: mesh axis or axes over which batch norm takes its statistics; None for this device's batch.
+
+        Returns:
+          Features in the compute dtype: pooled (B, D) and tokens (B, h * w, D), the last map in raster order.
 
         Raises:
-          ValueError: an unknown block, stem or pool.
+          ValueError: an unknown block or stem.
         """
         if self.block not in EXPANSION:
             raise ValueError(f"no block {self.block!r}: use {' or '.join(EXPANSION)}")
         if self.stem not in ("imagenet", "cifar"):
             raise ValueError(f"no stem {self.stem!r}: use imagenet or cifar")
-        if self.pool not in ("mean", "none"):
-            raise ValueError(f"no pool {self.pool!r}: use mean or none")
-        common = {"axis_name": self.axis_name, "dtype": self.dtype, "param_dtype": self.param_dtype}
+        common = {"dtype": self.dtype, "param_dtype": self.param_dtype}
 
         kernel, stride = (7, 2) if self.stem == "imagenet" else (3, 1)
         x = images.astype(self.dtype)
-        x = _conv(x, self.width, kernel, stride, name="stem_conv", dtype=self.dtype, param_dtype=self.param_dtype)
-        x = nn.relu(batch_norm(x, name="stem_norm", train=train, **common))
+        x = _conv(x, self.width, kernel, stride, name="stem_conv", **common)
+        x = nn.relu(batch_norm(x, name="stem_norm", train=train, axis_name=axis_name, **common))
         if self.stem == "imagenet":
             x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
         for s, blocks in enumerate(self.stage_sizes):
@@ -123,8 +123,9 @@ class ResNet(nn.Module):
                     zero_init_residual=self.zero_init_residual,
                     name=f"stage{s + 1}_block{b}",
                     **common,
-                )(x, train)
-        return x if self.pool == "none" else jnp.mean(x.astype(jnp.float32), (1, 2)).astype(self.dtype)
+                )(x, train=train, axis_name=axis_name)
+        tokens = x.reshape(x.shape[0], -1, x.shape[-1])
+        return Features(mean_tokens(tokens), tokens)
 
 
 def make(name: str, **overrides) -> ResNet:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jssl.models import positions
+from jssl.models.features import Features, mean_tokens
 from jssl.models.norms import layer_norm
 from jssl.models.transformer import Transformer, dense
 
@@ -50,8 +51,8 @@ class ViT(nn.Module):
     >>> model = ViT(patch_size=4, width=16, depth=1, heads=2, image_size=8)
     >>> images = jnp.zeros((2, 8, 8, 3))
     >>> variables = jax.jit(model.init)(jax.random.key(0), images)
-    >>> pooled, tokens = jax.jit(model.apply)(variables, images, indices=jnp.array([[0, 3], [1, 2]]))
-    >>> pooled.shape, tokens.shape
+    >>> features = jax.jit(model.apply)(variables, images, indices=jnp.array([[0, 3], [1, 2]]))
+    >>> features.pooled.shape, features.tokens.shape
     ((2, 16), (2, 2, 16))
     """
 
@@ -85,7 +86,8 @@ class ViT(nn.Module):
         token_mask: jax.Array | None = None,
         masked: jax.Array | None = None,
         keys: jax.Array | None = None,
-    ) -> tuple[jax.Array | None, jax.Array]:
+        last: int = 0,
+    ) -> Features:
         """Encodes images, or the patches of them that ``indices`` names.
 
         Args:
@@ -94,13 +96,15 @@ class ViT(nn.Module):
           token_mask: (B, K) bool, False for padding: a token that nobody attends to and that pooling leaves out.
           masked: (B, N) bool, patches whose content the mask token hides; they keep their position.
           keys: (B,) PRNG keys, one per example, for drop path; None for evaluation.
+          last: how many blocks' outputs to return as layers, counted from the end; static.
 
         Returns:
-          (pooled, tokens): (B, width), None with ``pool="none"``; and the (B, K, width) patch tokens, after the final
-          norm, without class token and registers.
+          Features: pooled (B, width), None with ``pool="none"``; the patch tokens (B, K, width) after the final norm,
+          without class token and registers; and layers (last, B, K, width) before that norm, of the same tokens.
 
         Raises:
-          ValueError: an image that patches do not tile, or attributes that contradict each other.
+          ValueError: an image that patches do not tile, attributes that contradict each other, or more layers than
+            there are blocks.
         """
         self._check(images, masked is not None)
         grid = (images.shape[1] // self.patch_size, images.shape[2] // self.patch_size)
@@ -131,7 +135,7 @@ class ViT(nn.Module):
         if mask is not None:
             mask = jnp.concatenate([jnp.ones((x.shape[0], extra), bool), mask], 1)
 
-        x = Transformer(
+        x, layers = Transformer(
             depth=self.depth,
             heads=self.heads,
             mlp_ratio=self.mlp_ratio,
@@ -144,12 +148,12 @@ class ViT(nn.Module):
             dtype=self.dtype,
             param_dtype=self.param_dtype,
             name="encoder",
-        )(x, mask=mask, keys=keys)
+        )(x, mask=mask, keys=keys, last=last)
         x = norm(x, name="norm")
-        tokens = x[:, extra:]
+        tokens, layers = x[:, extra:], None if layers is None else layers[:, :, extra:]
         if self.pool == "token":
-            return x[:, 0], tokens
-        return (_mean(tokens, token_mask) if self.pool == "mean" else None), tokens
+            return Features(x[:, 0], tokens, layers)
+        return Features(mean_tokens(tokens, token_mask) if self.pool == "mean" else None, tokens, layers)
 
     def _check(self, images, masked: bool):
         height, width = images.shape[1:3]
@@ -187,11 +191,3 @@ def make(size: str, **overrides) -> ViT:
     if size not in SIZES:
         raise ValueError(f"no ViT {size!r}: use {', '.join(SIZES)}")
     return ViT(**({"patch_size": 16} | SIZES[size] | overrides))
-
-
-def _mean(tokens, mask):
-    x = tokens.astype(jnp.float32)
-    if mask is None:
-        return x.mean(1).astype(tokens.dtype)
-    weight = mask.astype(jnp.float32)[..., None]
-    return ((x * weight).sum(1) / jnp.maximum(weight.sum(1), 1.0)).astype(tokens.dtype)

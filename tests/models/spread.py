@@ -38,7 +38,7 @@ def assert_trees_close(actual, expected, *, relative=1e-5):
         assert error <= relative * size + 1e-7, f"{jax.tree_util.keystr(path)}: {error:.3g} of {size:.3g}"
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=0, static_argnames="last")
 def apply(model, params, *args, **kwargs):
     """The model's output; compiled once for every call with the same model and shapes."""
     return model.apply({"params": params}, *args, **kwargs)

@@ -32,7 +32,7 @@ def test_dino_head_matches_dino(name):
     assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, variables["params"])
 
     def loss_of(params, x):
-        y, _ = head.apply({**variables, "params": params}, x, mutable=["batch_stats"])
+        y, _ = head.apply({**variables, "params": params}, x, train=True, mutable=["batch_stats"])
         return jnp.sum(y * case.inputs["cotangent"]), y
 
     (loss, y), (grad, grad_x) = jax.jit(jax.value_and_grad(loss_of, (0, 1), has_aux=True))(params, x)
@@ -75,7 +75,7 @@ def test_dino_head_bfloat16_has_float32_params_and_logits():
     assert {a.dtype for a in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
     def loss_of(params, head):
-        logits, _ = head.apply({**variables, "params": params}, x, mutable=["batch_stats"])
+        logits, _ = head.apply({**variables, "params": params}, x, train=True, mutable=["batch_stats"])
         return jnp.sum(logits**2), logits
 
     run = jax.jit(jax.grad(loss_of, has_aux=True), static_argnums=1)
@@ -91,7 +91,7 @@ def test_mlp_layers():
     x = np.ones((6, 4), np.float32)
 
     def shapes(**options):
-        variables = jax.eval_shape(lambda: MLP((5, 3), **options).init(jax.random.key(0), x, train=True))
+        variables = jax.eval_shape(lambda: MLP((5, 3), **options).init(jax.random.key(0), x))
         return jax.tree.map(lambda a: a.shape, variables)
 
     hidden = {"dense1": {"kernel": (4, 5)}, "norm1": {"scale": (5,), "bias": (5,)}}
@@ -110,7 +110,7 @@ def test_mlp_layers():
 def test_mlp_is_the_formula():
     x = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     mlp = MLP((5, 3), final_batch_norm=True)
-    variables = spread.variables(mlp, x, train=True)
+    variables = spread.variables(mlp, x)
     y, _ = jax.jit(lambda v: mlp.apply(v, x, train=True, mutable=["batch_stats"]))(variables)
 
     def normalize(h):
@@ -127,12 +127,12 @@ def test_mlp_batch_norm_is_over_all_devices(devices):
     x = np.random.default_rng(0).normal(size=(16, 4)).astype(np.float32) + np.arange(16, dtype=np.float32)[:, None]
     cotangent = np.random.default_rng(1).normal(size=(16, 3)).astype(np.float32)
     mlp = MLP((5, 3), final_batch_norm=True, final_affine=True)
-    variables = spread.variables(mlp, x, train=True)
+    variables = spread.variables(mlp, x)
 
     def run(variables, x, cotangent, *, axis_name=None):
         def loss_of(params):
-            y, mutated = mlp.clone(axis_name=axis_name).apply(
-                {**variables, "params": params}, x, train=True, mutable=["batch_stats"]
+            y, mutated = mlp.apply(
+                {**variables, "params": params}, x, train=True, axis_name=axis_name, mutable=["batch_stats"]
             )
             loss = jnp.mean(y * cotangent)
             return loss if axis_name is None else jax.lax.pmean(loss, axis_name), (mutated, y)

@@ -50,12 +50,12 @@ def test_encoder_and_predictor_match_ijepa(name):
     contexts, targets = case.inputs["masks_enc"], case.inputs["masks_pred"].transpose(1, 0, 2)  # (B, M, Kt)
 
     def loss_of(params):
-        _, whole = encoder.apply({"params": teacher}, images)
+        whole = encoder.apply({"params": teacher}, images).tokens
         whole = (whole - whole.mean(-1, keepdims=True)) * jax.lax.rsqrt(whole.var(-1, keepdims=True) + 1e-5)
         target = jax.vmap(lambda tokens, indices: tokens[indices])(whole, targets)
         predictions = []
         for context in contexts:
-            _, tokens = encoder.apply({"params": params["encoder"]}, images, indices=context)
+            tokens = encoder.apply({"params": params["encoder"]}, images, indices=context).tokens
             predictions.append(predictor.apply({"params": params["predictor"]}, tokens, context, None, targets, None))
         loss = sum(jepa_loss(prediction, target) for prediction in predictions) / len(predictions)
         return loss, (target, jnp.stack(predictions))

@@ -55,3 +55,17 @@ def test_take_tokens():
     taken = jax.jit(positions.take_tokens)(tokens, jnp.array([[2, 0], [1, 1]]))
     np.testing.assert_array_equal(taken, [[[4, 5], [0, 1]], [[8, 9], [8, 9]]])
     assert np.isnan(positions.take_tokens(tokens, jnp.array([[3], [0]]))[0]).all()
+
+
+def test_places_restart_with_every_segment():
+    segments = jnp.array([[1, 1, 1, 2, 3, 3, 0, 0], [0, 0, 1, 1, 2, 2, 2, 2]])
+    places = jax.jit(positions.within_segments)(segments)
+    assert places.dtype == jnp.int32
+    np.testing.assert_array_equal(places, [[0, 1, 2, 0, 0, 1, 0, 1], [0, 1, 0, 1, 0, 1, 2, 3]])
+
+
+def test_rotation_by_hand():
+    """Channels (0, 2) turn by the place itself, (1, 3) by a hundredth of it."""
+    x = np.array([1.0, 0.0, 0.0, 2.0], np.float32).reshape(1, 1, 1, 4)
+    turned = positions.rotate(jnp.asarray(x), positions.rotary_angles(jnp.array([[3]]), 4))
+    np.testing.assert_allclose(turned[0, 0, 0], [np.cos(3), -2 * np.sin(0.03), np.sin(3), 2 * np.cos(0.03)], rtol=1e-5)

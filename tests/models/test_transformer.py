@@ -1,3 +1,4 @@
+import operator
 import re
 
 import jax
@@ -22,7 +23,7 @@ def _params(model=MODEL):
 
 def _value_and_grad(model, params, x, keys, *, axis_name=None):
     def loss_of(params):
-        y = model.apply({"params": params}, x, keys=keys)
+        y, _ = model.apply({"params": params}, x, keys=keys)
         loss = jnp.mean(y**3)
         return loss if axis_name is None else jax.lax.pmean(loss, axis_name), y
 
@@ -67,7 +68,7 @@ def test_remat_recomputes():
 
     def products(remat):
         model = MODEL.clone(remat=remat)
-        return str(jax.make_jaxpr(jax.grad(lambda p: jnp.sum(model.apply({"params": p}, X) ** 3)))(params)).count(
+        return str(jax.make_jaxpr(jax.grad(lambda p: jnp.sum(model.apply({"params": p}, X)[0] ** 3)))(params)).count(
             "dot_general["
         )
 
@@ -79,7 +80,7 @@ def test_scan_compiles_one_block():
     def products(scan):
         model = Transformer(depth=6, heads=2, scan=scan)
         params = spread.variables(model, X)
-        return jax.jit(lambda p: model.apply(p, X)).lower(params).as_text().count("stablehlo.dot_general")
+        return jax.jit(lambda p: model.apply(p, X)[0]).lower(params).as_text().count("stablehlo.dot_general")
 
     assert products(True) * 6 == products(False)
 
@@ -111,9 +112,9 @@ def test_drop_path_keeps_the_expectation():
     params["block_1"]["fc2"] = jax.tree.map(np.zeros_like, params["block_1"]["fc2"])  # attention is all it does
     count = 2000
     x = np.broadcast_to(X[:1], (count, 5, 8))
-    run = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))
+    run = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys)[0])
     only_first = Transformer(depth=1, heads=2, mlp_ratio=1.0)
-    first = jax.jit(lambda p: only_first.apply({"params": {"block_0": p["block_0"]}}, X[:1])[0])(params)
+    first = jax.jit(lambda p: only_first.apply({"params": {"block_0": p["block_0"]}}, X[:1])[0][0])(params)
     branch = run(X[:1], None)[0] - first
     y = np.asarray(run(x, _keys(count))) - np.asarray(first)
     dropped = np.abs(y).max((1, 2)) < 1e-5
@@ -130,7 +131,7 @@ def test_uniform_drop_path_drops_at_the_first_block_too():
     params = _params(model)
     for block, layer in (("block_0", "fc2"), ("block_1", "fc2"), ("block_1", "proj")):
         params[block][layer] = jax.tree.map(np.zeros_like, params[block][layer])
-    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))(x, _keys(count))
+    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys)[0])(x, _keys(count))
     assert abs(np.mean(np.abs(y - x).max((1, 2)) < 1e-6) - 0.5) < 0.07  # 4.4 deviations
 
 
@@ -138,7 +139,7 @@ def test_branches_and_layers_draw_apart():
     """With 2 layers x 2 branches and rates 0 and 0.5, each of the last layer's four outcomes turns up in a quarter."""
     model = Transformer(depth=2, heads=2, mlp_ratio=1.0, drop_path=0.5)
     params, count = _params(model), 400
-    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys))(
+    y = jax.jit(lambda x, keys: model.apply({"params": params}, x, keys=keys)[0])(
         np.broadcast_to(X[:1], (count, 5, 8)), _keys(count)
     )
     _, outcome, counts = np.unique(np.round(np.asarray(y[:, 0, 0]), 3), return_inverse=True, return_counts=True)
@@ -149,7 +150,7 @@ def test_branches_and_layers_draw_apart():
 def test_no_keys_no_drop_path():
     params = _params()
     dropping = MODEL.clone(drop_path=0.9)
-    y, expected = jax.jit(lambda p: (dropping.apply({"params": p}, X), MODEL.apply({"params": p}, X)))(params)
+    y, expected = jax.jit(lambda p: (dropping.apply({"params": p}, X)[0], MODEL.apply({"params": p}, X)[0]))(params)
     np.testing.assert_array_equal(y, expected)
 
 
@@ -157,7 +158,7 @@ def test_layer_scale():
     params = _params()
     for block in params.values():
         block["scale1"][:] = block["scale2"][:] = 0.0
-    np.testing.assert_array_equal(jax.jit(lambda p: MODEL.apply({"params": p}, X))(params), X)
+    np.testing.assert_array_equal(jax.jit(lambda p: MODEL.apply({"params": p}, X)[0])(params), X)
     start = jax.jit(lambda key: MODEL.init(key, X))(jax.random.key(0))["params"]["block_0"]["scale1"]
     np.testing.assert_array_equal(start, np.full(8, 0.5))
 
@@ -166,11 +167,67 @@ def test_masked_tokens_reach_nobody():
     params = _params()
     mask = np.array([[True, True, False, True, False]] * 8)
     noise = np.where(mask[..., None], 0, 100 * np.random.default_rng(1).normal(size=X.shape)).astype(np.float32)
-    run = jax.jit(lambda x, mask: MODEL.apply({"params": params}, x, mask=mask))
+    run = jax.jit(lambda x, mask: MODEL.apply({"params": params}, x, mask=mask)[0])
     expected = np.asarray(run(X, mask))
     np.testing.assert_array_equal(run(X + noise, mask)[mask], expected[mask])
     np.testing.assert_allclose(run(X[:, [0, 1, 3]], None), expected[:, [0, 1, 3]], rtol=1e-5, atol=1e-5)
     assert np.abs(run(X + noise, None)[mask] - expected[mask]).max() > 0.1
+
+
+def test_pairwise_masks():
+    """A row per query: the padding mask written out so is the same, and a lower triangle is ``causal``."""
+    params = _params()
+    run = jax.jit(lambda m: MODEL.apply({"params": params}, X, mask=m)[0])
+    padding = np.tile([True, True, False, True, False], (8, 1))
+    np.testing.assert_array_equal(run(np.tile(padding[:, None], (1, 5, 1))), run(padding))
+    triangle = np.tile(np.tri(5, dtype=bool), (8, 1, 1))
+    causal = jax.jit(lambda p: MODEL.clone(causal=True).apply({"params": p}, X)[0])(params)
+    np.testing.assert_allclose(run(triangle), causal, rtol=1e-5, atol=1e-6)
+    assert np.abs(run(triangle) - run(np.ones_like(triangle))).max() > 0.01
+
+
+def test_rotary_sees_distances_only():
+    params = _params()
+    run = jax.jit(lambda x, places: MODEL.apply({"params": params}, x, places=places)[0])
+    places = np.arange(5, dtype=np.int32)[None]
+    expected = np.asarray(run(X, places))
+    np.testing.assert_allclose(run(X, places + 170), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(run(X[:, ::-1], places[:, ::-1])[:, ::-1], expected, rtol=1e-5, atol=1e-5)
+    assert np.abs(run(X, 2 * places) - expected).max() > 0.01
+    assert np.abs(run(X, 0 * places) - expected).max() > 0.01
+    np.testing.assert_array_equal(run(X, 0 * places), jax.jit(lambda x: MODEL.apply({"params": params}, x)[0])(X))
+
+
+def test_swiglu_is_the_formula():
+    model = Transformer(depth=1, heads=2, mlp_ratio=1.5, mlp="swiglu")
+    params = _params(model)
+    block = params["block_0"]
+    assert block["fc1"]["kernel"].shape == (8, 24)
+    block["proj"] = jax.tree.map(np.zeros_like, block["proj"])  # the MLP is all it does
+    y = (X - X.mean(-1, keepdims=True)) / np.sqrt(X.var(-1, keepdims=True) + 1e-6)
+    y = y * block["norm2"]["scale"] + block["norm2"]["bias"]
+    gate, value = np.split(y @ block["fc1"]["kernel"] + block["fc1"]["bias"], 2, -1)
+    expected = X + (gate / (1 + np.exp(-gate)) * value) @ block["fc2"]["kernel"] + block["fc2"]["bias"]
+    np.testing.assert_allclose(spread.apply(model, params, X)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("scan", [False, True])
+def test_last_layers(scan):
+    """Those of a stack that ends earlier, the last being the output itself."""
+    params = _params()
+    if scan:
+        params = {"blocks": jax.tree.map(lambda *layers: np.stack(layers), *params.values())}
+    model = MODEL.clone(scan=scan)
+    x, layers = spread.apply(model, params, X, last=3)
+    for depth in (1, 2, 3):
+        first = {"blocks": jax.tree.map(operator.itemgetter(slice(depth)), params["blocks"])} if scan else params
+        shorter, none = spread.apply(model.clone(depth=depth), first, X)
+        assert none is None
+        np.testing.assert_allclose(layers[depth - 1], shorter, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(layers[-1], x)
+    np.testing.assert_array_equal(spread.apply(model, params, X, last=1)[1], layers[-1:])
+    with pytest.raises(ValueError, match="last=4 of 3 blocks: use 0 to 3"):
+        model.init(jax.random.key(0), X, last=4)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +236,8 @@ def test_masked_tokens_reach_nobody():
         ({"heads": 3}, "3 heads do not divide width 8"),
         ({"drop_path": 1.0}, r"drop_path=1.0 is outside \[0, 1\)"),
         ({"remat": "some"}, "no remat 'some': use none, full, dots"),
+        ({"mlp": "relu"}, "mlp='relu', initializer='xavier': use gelu or swiglu; xavier or gpt2"),
+        ({"initializer": "gpt3"}, "initializer='gpt3': use"),
     ],
 )
 def test_wrong_arguments(options, message):

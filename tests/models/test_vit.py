@@ -49,13 +49,13 @@ def test_start():
 def test_subsets(options):
     model = ViT(**TINY, **options)
     params = _params(model)
-    pooled, tokens = spread.apply(model, params, IMAGES)
+    pooled, tokens, _ = spread.apply(model, params, IMAGES)
     assert pooled.shape == (4, 8)
     assert tokens.shape == (4, 16, 8)
 
     # All patches in any order: the same features, in that order.
     order = np.stack([np.random.default_rng(i).permutation(16) for i in range(4)])
-    pooled_all, tokens_all = spread.apply(model, params, IMAGES, indices=order)
+    pooled_all, tokens_all, _ = spread.apply(model, params, IMAGES, indices=order)
     np.testing.assert_allclose(pooled_all, pooled, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
         tokens_all, np.take_along_axis(np.asarray(tokens), order[..., None], 1), rtol=1e-4, atol=1e-5
@@ -63,17 +63,19 @@ def test_subsets(options):
 
     # Some patches: the others' pixels do not matter, and neither does padding.
     some = order[:, :6]
-    pooled_some, tokens_some = spread.apply(model, params, IMAGES, indices=some)
+    pooled_some, tokens_some, _ = spread.apply(model, params, IMAGES, indices=some)
     assert tokens_some.shape == (4, 6, 8)
     assert np.abs(pooled_some - pooled).max() > 0.01
     unseen = np.isin(np.arange(16), some[0], invert=True).reshape(4, 4).repeat(4, 0).repeat(4, 1)
     changed = IMAGES.copy()
     changed[0][unseen] = 100.0
-    np.testing.assert_array_equal(spread.apply(model, params, changed, indices=some)[1], tokens_some)
+    np.testing.assert_array_equal(spread.apply(model, params, changed, indices=some).tokens, tokens_some)
     valid = np.arange(9) < 6
     for padding in (0, 15):
         padded = np.where(valid, order[:, :9], padding)
-        pooled_pad, tokens_pad = spread.apply(model, params, IMAGES, indices=padded, token_mask=np.tile(valid, (4, 1)))
+        pooled_pad, tokens_pad, _ = spread.apply(
+            model, params, IMAGES, indices=padded, token_mask=np.tile(valid, (4, 1))
+        )
         np.testing.assert_allclose(pooled_pad, pooled_some, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(tokens_pad[:, :6], tokens_some, rtol=1e-4, atol=1e-5)
 
@@ -83,8 +85,8 @@ def test_token_mask_is_per_example():
     params = _params(model)
     mask = np.ones((4, 16), bool)
     mask[1, 5:] = False
-    pooled, _ = spread.apply(model, params, IMAGES, token_mask=mask)
-    full, _ = spread.apply(model, params, IMAGES)
+    pooled = spread.apply(model, params, IMAGES, token_mask=mask).pooled
+    full = spread.apply(model, params, IMAGES).pooled
     difference = np.abs(pooled - full).max(1)
     assert difference[1] > 0.01
     assert np.delete(difference, 1).max() < 1e-4
@@ -92,9 +94,9 @@ def test_token_mask_is_per_example():
 
 def test_pooling():
     params = _params(ViT(**TINY))
-    token, tokens = spread.apply(ViT(**TINY), params, IMAGES)
-    mean, _ = spread.apply(ViT(**TINY, pool="mean"), params, IMAGES)
-    nothing, _ = spread.apply(ViT(**TINY, pool="none"), params, IMAGES)
+    token, tokens, _ = spread.apply(ViT(**TINY), params, IMAGES)
+    mean = spread.apply(ViT(**TINY, pool="mean"), params, IMAGES).pooled
+    nothing = spread.apply(ViT(**TINY, pool="none"), params, IMAGES).pooled
     np.testing.assert_allclose(mean, np.mean(tokens, 1), rtol=1e-5, atol=1e-6)
     assert np.abs(token - mean).max() > 0.1
     assert nothing is None
@@ -103,10 +105,29 @@ def test_pooling():
 def test_registers_take_part_and_are_dropped():
     model = ViT(**TINY, registers=3)
     params = _params(model)
-    _, tokens = spread.apply(model, params, IMAGES)
+    tokens = spread.apply(model, params, IMAGES).tokens
     assert tokens.shape == (4, 16, 8)
-    _, changed = spread.apply(model, params | {"registers": -params["registers"]}, IMAGES)
+    changed = spread.apply(model, params | {"registers": -params["registers"]}, IMAGES).tokens
     assert np.abs(tokens - changed).max() > 0.01
+
+
+@pytest.mark.parametrize("scan", [False, True])
+def test_layers_are_those_of_the_patches(scan):
+    model = ViT(**TINY, registers=3, scan=scan)
+    params = _params(model)
+    indices = np.tile(np.arange(0, 16, 2), (4, 1))
+    pooled, tokens, layers = spread.apply(model, params, IMAGES, indices=indices, last=2)
+    assert layers.shape == (2, 4, 8, 8)
+    centred = layers[-1] - np.mean(layers[-1], -1, keepdims=True)
+    scale, bias = (params["norm"][name][None, None] for name in ("scale", "bias"))
+    normed = centred / np.sqrt(np.mean(centred**2, -1, keepdims=True) + 1e-6) * scale + bias
+    np.testing.assert_allclose(normed, tokens, rtol=1e-4, atol=1e-5)
+    assert np.abs(layers[0] - layers[1]).max() > 0.01
+    plain = spread.apply(model, params, IMAGES, indices=indices)
+    assert plain.layers is None
+    np.testing.assert_allclose(plain.tokens, tokens, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(plain.pooled, pooled, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(spread.apply(model, params, IMAGES, indices=indices, last=1).layers, layers[1:])
 
 
 @pytest.mark.parametrize(("positions", "shape"), [("learned", (24, 12)), ("sincos", (8, 8))])
@@ -114,11 +135,11 @@ def test_other_image_sizes(positions, shape):
     model = ViT(**TINY, positions=positions)
     params = _params(model)
     images = np.random.default_rng(1).normal(size=(2, *shape, 3)).astype(np.float32)
-    pooled, tokens = spread.apply(model, params, images)
+    pooled, tokens, _ = spread.apply(model, params, images)
     assert pooled.shape == (2, 8)
     assert tokens.shape == (2, shape[0] * shape[1] // 16, 8)
     if positions == "learned":
-        grad = jax.jit(jax.grad(lambda p: jnp.sum(model.apply({"params": p}, images)[0] ** 3)))(params)["pos_embed"]
+        grad = jax.jit(jax.grad(lambda p: jnp.sum(model.apply({"params": p}, images).pooled ** 3)))(params)["pos_embed"]
         assert np.isfinite(grad).all()
         assert (np.abs(grad).max((0, 2)) > 0).all()
 
@@ -133,7 +154,7 @@ def test_gradients_on_devices_and_drop_path_keys():
 
     def run(params, images, indices, mask, keys, *, axis_name=None):
         def loss_of(params):
-            pooled, _ = model.apply({"params": params}, images, indices=indices, token_mask=mask, keys=keys)
+            pooled = model.apply({"params": params}, images, indices=indices, token_mask=mask, keys=keys).pooled
             loss = jnp.mean(pooled**3)
             return loss if axis_name is None else jax.lax.pmean(loss, axis_name), pooled
 
@@ -143,7 +164,7 @@ def test_gradients_on_devices_and_drop_path_keys():
     whole = jax.jit(run)(params, images, indices, mask, keys)
     split = spread.on_devices(run, 8, (params,), (images, indices, mask, keys), (True, False))
     spread.assert_trees_close(split, whole)
-    evaluated, _ = spread.apply(model, params, images, indices=indices, token_mask=mask)
+    evaluated = spread.apply(model, params, images, indices=indices, token_mask=mask).pooled
     assert np.abs(whole[0] - evaluated).max() > 0.01  # the keys do something
 
 
@@ -155,7 +176,7 @@ def test_bfloat16_has_float32_params_and_gradients():
     assert {a.dtype for a in jax.tree.leaves(params)} == {jnp.dtype("float32")}
 
     def loss_of(params, model):
-        pooled, tokens = model.apply({"params": params}, IMAGES, keys=keys)
+        pooled, tokens, _ = model.apply({"params": params}, IMAGES, keys=keys)
         return jnp.mean(pooled.astype(jnp.float32) ** 3), (pooled, tokens)
 
     # jax compiles the bfloat16 gradient of its own attention only under its default promotion rules.
@@ -192,6 +213,6 @@ def test_unknown_size():
 def test_patch_norm_sees_neither_brightness_nor_contrast():
     model = ViT(**TINY, patch_norm=True)
     params = _params(model)
-    plain, changed = (spread.apply(model, params, images)[1] for images in (IMAGES, 0.3 * IMAGES + 2.0))
+    plain, changed = (spread.apply(model, params, images).tokens for images in (IMAGES, 0.3 * IMAGES + 2.0))
     np.testing.assert_allclose(changed, plain, atol=1e-3)
     assert np.abs(plain[0] - plain[1]).max() > 0.1
