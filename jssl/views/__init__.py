@@ -1,17 +1,24 @@
-"""Views split one raw example into what goes in and what is predicted. Pure functions of (key, example)."""
+"""Views split one raw example into what goes in and what is predicted. Pure functions of (key, example).
 
-from jssl.views.blocks import block_mask, masked_count
-from jssl.views.chromatic import color_dropping, color_projection
-from jssl.views.colorization import ab_bins, ab_prior, colorization, rebalancing_weights, soft_encode, soft_targets
-from jssl.views.corruptions import gaussian_noise, mask_patches, salt_and_pepper
-from jssl.views.geometric import center_crop, horizontal_flip, random_box, random_resized_crop, resize_crop
-from jssl.views.jigsaw import jigsaw, jigsaw_permutations
-from jssl.views.lab import lab_to_rgb, rgb_to_lab
-from jssl.views.masks import mask_from_noise, random_mask
-from jssl.views.multiblock import multi_block, truncate_context
-from jssl.views.multicrop import multi_crop
-from jssl.views.photometric import color_jitter, gaussian_blur, grayscale, normalize, solarize, to_float
-from jssl.views.presets import (
+One folder a family: images, masks over the patches of an image, tokens. Names are imported from here.
+"""
+
+from jssl.views.images.chromatic import color_dropping, color_projection
+from jssl.views.images.colorization import (
+    ab_bins,
+    ab_prior,
+    colorization,
+    rebalancing_weights,
+    soft_encode,
+    soft_targets,
+)
+from jssl.views.images.corruptions import gaussian_noise, mask_patches, salt_and_pepper
+from jssl.views.images.geometric import center_crop, horizontal_flip, random_box, random_resized_crop, resize_crop
+from jssl.views.images.jigsaw import jigsaw, jigsaw_permutations
+from jssl.views.images.lab import lab_to_rgb, rgb_to_lab
+from jssl.views.images.multicrop import multi_crop
+from jssl.views.images.photometric import color_jitter, gaussian_blur, grayscale, normalize, solarize, to_float
+from jssl.views.images.presets import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Augmentation,
@@ -25,8 +32,12 @@ from jssl.views.presets import (
     moco_v2,
     simclr,
 )
-from jssl.views.relative_position import relative_position
-from jssl.views.rotation import all_rotations, rotate_90, rotation
+from jssl.views.images.relative_position import relative_position
+from jssl.views.images.rotation import rotate_90, rotation
+from jssl.views.masks.blocks import block_mask, masked_count
+from jssl.views.masks.multiblock import multi_block, truncate_context
+from jssl.views.masks.random import mask_from_noise, random_mask
+from jssl.views.tokens.next_token import next_token
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -35,7 +46,6 @@ __all__ = [
     "EvalView",
     "ab_bins",
     "ab_prior",
-    "all_rotations",
     "block_mask",
     "byol",
     "center_crop",
@@ -61,6 +71,7 @@ __all__ = [
     "moco_v2",
     "multi_block",
     "multi_crop",
+    "next_token",
     "normalize",
     "random_box",
     "random_mask",

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jssl.views.images import _checks
+
 
 def color_projection(image: Array) -> Array:
     r"""Shifts green and magenta towards grey: every pixel is multiplied by ``B = I - a^T a / (a a^T)``, a = (-1, 2, -1).
@@ -24,6 +26,7 @@ def color_projection(image: Array) -> Array:
     >>> color_projection(jnp.array([0.0, 1.0, 0.0])).round(3).tolist()
     [0.3330000042915344, 0.3330000042915344, 0.3330000042915344]
     """
+    _checks.colors(image, "color_projection")
     red, green, blue = image[..., 0], image[..., 1], image[..., 2]
     along = (2.0 * green - red - blue) / 6.0
     return jnp.stack([red + along, green - 2.0 * along, blue + along], axis=-1)
@@ -44,6 +47,8 @@ def color_dropping(key: Array, image: Array, *, noise: float = 0.01) -> Array:
     >>> sorted(out.mean(axis=(0, 1)).tolist())
     [0.0, 0.0, 1.0]
     """
+    _checks.picture(image)
+    _checks.colors(image, "color_dropping")
     # One draw for everything: the largest of the first three numbers says which channel is kept.
     draws = jax.random.normal(key, (1 + image.shape[0] * image.shape[1], 3))
     kept = (jnp.arange(3) == jnp.argmax(draws[0])).reshape(1, 1, 3)

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jssl.views import geometric, photometric
-from jssl.views.chromatic import color_dropping, color_projection
+from jssl.views.images import _checks, geometric, photometric
+from jssl.views.images.chromatic import color_dropping, color_projection
 
 _GUARDS = {"projection": lambda key, patch: color_projection(patch), "dropping": color_dropping}
 
@@ -38,7 +38,7 @@ def relative_position(
         left to the lower right.
 
     Raises:
-        ValueError: if the image is too small, ``jitter`` is not in ``[0, gap)`` or ``color`` is unknown.
+        ValueError: if the image has no colours or is too small, ``jitter`` is not in ``[0, gap)`` or ``color`` is unknown.
 
     Reference: Doersch et al. 2015, https://arxiv.org/abs/1505.05192, with patches of 96 and gaps of 48. The paper
     jitters both patches by up to 7 pixels; as the place of the pair is random here, only the difference counts, which
@@ -49,7 +49,8 @@ def relative_position(
     >>> pair["center"].shape, pair["neighbor"].shape, 0 <= int(pair["label"]) < 8
     ((8, 8, 3), (8, 8, 3), True)
     """
-    height, width, _ = image.shape
+    height, width, _ = _checks.picture(image)
+    _checks.colors(image, "relative_position")
     if color not in _GUARDS:
         raise ValueError(f"color={color!r}; use 'projection' or 'dropping'")
     if not 0 <= jitter < gap:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jssl.views.images import _checks
+
 
 def rotate_90(image: Array, quarter_turns: Array | int) -> Array:
     """Turns a square image counter-clockwise by quarter turns, which may be traced.
@@ -24,7 +26,7 @@ def rotate_90(image: Array, quarter_turns: Array | int) -> Array:
     >>> rotate_90(jnp.arange(4).reshape(2, 2, 1), 1)[..., 0].tolist()
     [[1, 3], [0, 2]]
     """
-    height, width, _ = image.shape
+    height, width, _ = _checks.picture(image)
     if height != width:
         raise ValueError(f"rotation needs a square image, got {height} x {width}; crop it first")
     turns = jnp.asarray(quarter_turns) % 4
@@ -47,7 +49,7 @@ def rotation(key: Array, image: Array) -> tuple[Array, Array]:
         ValueError: if the image is not square.
 
     Reference: RotNet, Gidaris et al. 2018, https://arxiv.org/abs/1803.07728. The authors feed all four rotations of
-    every image in one batch, which is `all_rotations`; one random rotation has the same expected loss.
+    every image in one batch; one random rotation has the same expected loss.
 
     >>> turned, label = rotation(jax.random.key(0), jnp.ones((4, 4, 3)))
     >>> turned.shape, label.dtype.name
@@ -55,21 +57,3 @@ def rotation(key: Array, image: Array) -> tuple[Array, Array]:
     """
     label = jax.random.randint(key, (), 0, 4)
     return rotate_90(image, label), label
-
-
-def all_rotations(image: Array) -> Array:
-    """The four rotations of a square image; the labels are 0, 1, 2, 3 in this order.
-
-    Args:
-        image: (S, S, C) of any dtype.
-
-    Returns:
-        (4, S, S, C) in the dtype of the image.
-
-    Raises:
-        ValueError: if the image is not square.
-
-    >>> all_rotations(jnp.arange(4).reshape(2, 2, 1))[2, ..., 0].tolist()
-    [[3, 2], [1, 0]]
-    """
-    return jnp.stack([rotate_90(image, turns) for turns in range(4)])

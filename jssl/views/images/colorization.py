@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jssl.views.lab import rgb_to_lab, to_lab
+from jssl.views.images import _checks
+from jssl.views.images.lab import rgb_to_lab, to_lab
 
 
 @functools.cache
@@ -98,7 +99,7 @@ def colorization(
         float32, summing to one over K.
 
     Raises:
-        ValueError: if ``stride`` does not divide the sides.
+        ValueError: if ``stride`` does not divide the sides, or the image has no colours.
 
     Reference: Zhang et al. 2016, https://arxiv.org/abs/1603.08511: ``grid_size=10``, ``neighbors=5``, ``sigma=5``, 64 x
     64 targets for 256 x 256 images. Lightness is centred there too, in other units.
@@ -108,7 +109,7 @@ def colorization(
     ((8, 8, 1), (2, 2, 5))
     """
     del key
-    height, width, _ = image.shape
+    height, width, _ = _checks.picture(image)
     if stride < 1 or height % stride or width % stride:
         raise ValueError(f"stride={stride} does not divide a {height} x {width} image")
     lab = rgb_to_lab(image)

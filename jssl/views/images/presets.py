@@ -1,11 +1,11 @@
-"""The augmentations of the papers, as values: a frozen ``Augmentation`` is a function ``(key, image) -> view``."""
+"""The augmentations of the papers, as values: a frozen ``Augmentation`` is a function ``(key, image, size) -> view``."""
 
 import dataclasses
 
 import jax
 from jax import Array
 
-from jssl.views import geometric, photometric
+from jssl.views.images import geometric, photometric
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -15,7 +15,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Augmentation:
     """Crop, flip, colour jitter, grey, blur, solarise, normalise, in that order, each with its own probability.
 
-    An operation whose probability (or strength) is 0 is not traced at all.
+    An operation whose probability (or strength) is 0 is not traced at all. Pictures that were squashed to a common
+    canvas are called with their true size: areas and aspects are then those of crops of the originals.
 
     Args:
         size: side of the result.
@@ -54,14 +55,27 @@ class Augmentation:
     blur_prob: float = 0.0
     blur_sigma: tuple[float, float] = (0.1, 2.0)
     solarize_prob: float = 0.0
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
 
-    def __call__(self, key: Array, image: Array) -> Array:
-        """Returns one view, (size, size, 3) float32, of an image (H, W, 3) uint8 or float in [0, 1]."""
-        return photometric.normalize(self.pixels(key, image), mean=self.mean, std=self.std)
+    def __call__(self, key: Array, image: Array, size: Array | None = None) -> Array:
+        """One view of an image.
 
-    def pixels(self, key: Array, image: Array) -> Array:
+        Args:
+            key: PRNG key.
+            image: (H, W, C) uint8 or float in [0, 1]; C = 3 where colours are jittered or dropped.
+            size: (2,) height and width that the picture had before it was brought to (H, W), may be traced; None for a
+                picture as it was taken.
+
+        Returns:
+            (S, S, C) float32, S the side ``self.size``; a smaller picture is enlarged.
+
+        Raises:
+            ValueError: if the image is not one picture with its channels last, or has not as many as ``mean``.
+        """
+        return photometric.normalize(self.pixels(key, image, size), mean=self.mean, std=self.std)
+
+    def pixels(self, key: Array, image: Array, size: Array | None = None) -> Array:
         """The view before normalisation, in [0, 1]: what a person wants to look at."""
         crop, jitter, gray, blur, solar = jax.random.split(key, 5)
         image = geometric.random_resized_crop(
@@ -72,6 +86,7 @@ class Augmentation:
             ratio=self.crop_ratio,
             interpolation=self.interpolation,
             flip_prob=self.flip_prob,
+            true_size=size,
         )
         if self.jitter_prob and any((self.brightness, self.contrast, self.saturation, self.hue)):
             image = photometric.color_jitter(
@@ -106,18 +121,34 @@ class EvalView:
     size: int
     fraction: float = 1.0
     interpolation: str = "bilinear"
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
 
-    def __call__(self, key: Array | None, image: Array) -> Array:
-        """Returns (size, size, 3) float32 of an image (H, W, 3) uint8 or float in [0, 1]."""
-        return photometric.normalize(self.pixels(key, image), mean=self.mean, std=self.std)
+    def __call__(self, key: Array | None, image: Array, size: Array | None = None) -> Array:
+        """The view of an image.
 
-    def pixels(self, key: Array | None, image: Array) -> Array:
+        Args:
+            key: not used; every view takes one.
+            image: (H, W, C) uint8 or float in [0, 1].
+            size: as for `Augmentation`; with it the square is one of the picture as it was, so circles stay circles.
+
+        Returns:
+            (S, S, C) float32, S the side ``self.size``; a smaller picture is enlarged.
+
+        Raises:
+            ValueError: if the image is not one picture with its channels last, or has not as many as ``mean``.
+        """
+        return photometric.normalize(self.pixels(key, image, size), mean=self.mean, std=self.std)
+
+    def pixels(self, key: Array | None, image: Array, size: Array | None = None) -> Array:
         """The view before normalisation, in [0, 1]."""
         del key
         return geometric.center_crop(
-            photometric.to_float(image), size=self.size, fraction=self.fraction, interpolation=self.interpolation
+            photometric.to_float(image),
+            size=self.size,
+            fraction=self.fraction,
+            interpolation=self.interpolation,
+            true_size=size,
         )
 
 

@@ -1,4 +1,6 @@
-"""Colour, blur and scale of pixels: pure functions of one (H, W, 3) float32 image in [0, 1], made for ``jax.vmap``.
+"""Colour, blur and scale of pixels: pure functions of one (H, W, C) float32 image in [0, 1], made for ``jax.vmap``.
+
+Jitter and grey need colours, C = 3; the rest takes any number of channels.
 
 Random operations take ``(key, image, *, ...)``, deterministic ones ``(image, *, ...)``. They follow the tensor version
 of torchvision's transforms; pixels stay float32 throughout, so there is no rounding to 8 bits between operations (the
@@ -15,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jssl.views.geometric import resample
+from jssl.views.images import _checks
+from jssl.views.images.geometric import resample
 
 # Weights of ITU-R 601 as torchvision's tensor code rounds them.
 _LUMA = (0.2989, 0.587, 0.114)
@@ -46,9 +49,17 @@ def normalize(image: Array, *, mean: tuple[float, ...], std: tuple[float, ...]) 
     Returns:
         The same shape, float32.
 
+    Raises:
+        ValueError: unless there is one mean and one deviation for each channel.
+
     >>> normalize(jnp.full((1, 1, 3), 0.75), mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     Array([[[1., 1., 1.]]], dtype=float32)
     """
+    if not len(mean) == len(std) == image.shape[-1]:
+        raise ValueError(
+            f"mean has {len(mean)} values and std {len(std)} for an image with {image.shape[-1]} channels "
+            f"(shape {image.shape}); give one of each per channel"
+        )
     shape = (1,) * (image.ndim - 1) + (len(mean),)
     scale = 1.0 / np.asarray(std, np.float32).reshape(shape)
     return (image - np.asarray(mean, np.float32).reshape(shape)) * scale
@@ -123,10 +134,15 @@ def color_jitter(
     Returns:
         (H, W, 3) float32 in [0, 1].
 
+    Raises:
+        ValueError: if the image is not one of three channels, or ``hue`` is outside [0, 0.5].
+
     >>> black = jnp.zeros((1, 2, 3))
     >>> color_jitter(jax.random.key(0), black, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1).sum()
     Array(0., dtype=float32)
     """
+    _checks.picture(image)
+    _checks.colors(image, "color_jitter")
     if not 0.0 <= hue <= 0.5:
         raise ValueError(f"hue={hue} is outside [0, 0.5]; it is a part of a whole turn")
     draws = jax.random.uniform(key, (7,))
@@ -158,6 +174,8 @@ def grayscale(key: Array, image: Array, *, prob: float = 0.2) -> Array:
     >>> grayscale(jax.random.key(0), jnp.array([[[1.0, 0.0, 0.0]]]), prob=1.0)
     Array([[[0.2989, 0.2989, 0.2989]]], dtype=float32)
     """
+    _checks.picture(image)
+    _checks.colors(image, "grayscale")
     planes = _planes(image)
     grey, applied = _luma(planes), jax.random.bernoulli(key, prob)
     return jnp.stack([jnp.where(applied, grey, plane) for plane in planes], axis=-1)
@@ -169,6 +187,7 @@ def solarize(key: Array, image: Array, *, threshold: float = 0.5, prob: float = 
     >>> solarize(jax.random.key(0), jnp.array([[[0.25, 0.5, 1.0]]]), prob=1.0)
     Array([[[0.25, 0.5 , 0.  ]]], dtype=float32)
     """
+    _checks.picture(image)
     applied = jax.random.bernoulli(key, prob)
     return jnp.where(applied & (image >= threshold), 1.0 - image, image)
 
@@ -197,18 +216,21 @@ def gaussian_blur(
 
     Args:
         key: PRNG key.
-        image: (H, W, 3) float32 in [0, 1].
+        image: (H, W, C) float32 in [0, 1].
         kernel_size: odd, with ``kernel_size // 2`` smaller than the image.
         sigma: range of the standard deviation in pixels, uniform.
         prob: probability of blurring.
 
     Returns:
-        (H, W, 3) float32 in [0, 1].
+        (H, W, C) float32 in [0, 1].
+
+    Raises:
+        ValueError: if the image is not one picture with its channels last, or the kernel is even or too large.
 
     >>> gaussian_blur(jax.random.key(0), jnp.ones((8, 8, 3)), kernel_size=3).shape
     (8, 8, 3)
     """
-    height, width, _ = image.shape
+    height, width, _ = _checks.picture(image)
     radius = kernel_size // 2
     if kernel_size % 2 == 0 or radius >= min(height, width):
         raise ValueError(

@@ -18,11 +18,6 @@ def test_is_that_of_numpy_for_traced_turns():
         np.testing.assert_array_equal(ours, np.rot90(IMAGE, turns))
 
 
-def test_all_four_in_the_order_of_their_labels():
-    four = np.asarray(views.all_rotations(jnp.asarray(IMAGE)))
-    np.testing.assert_array_equal(four, [np.rot90(IMAGE, turns) for turns in range(4)])
-
-
 def test_label_undoes_the_rotation_and_is_uniform():
     """The pixels are a permutation of the image's, bit by bit: there is no trace of resampling to read."""
     apply = jax.jit(jax.vmap(views.rotation, in_axes=(0, None)))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jssl.views import geometric, photometric
+from jssl.views.images import _checks, geometric, photometric
 
 _ENUMERATED = 9  # all permutations of up to so many tiles are candidates, 362,880 for nine
 _CANDIDATES = 100_000  # random ones of more
@@ -89,23 +89,24 @@ def jigsaw(
     - means and variances, which neighbours share: each tile has mean zero and standard deviation one per channel (less
       where it is flatter than one grey level of 255);
     - chromatic aberration, which tells the place in a photograph: an image is grey with probability ``gray_prob``, and
-      otherwise the three channels of every tile are displaced by random amounts.
+      otherwise the channels of every tile are displaced by random amounts.
 
     Args:
         key: PRNG key.
-        image: (H, W, 3) uint8 or float in [0, 1]; pixels that the grid cannot share out evenly are cut off around it.
+        image: (H, W, C) uint8 or float in [0, 1]; pixels that the grid cannot share out evenly are cut off around it.
         grid: cells along a side.
         tile: side t of the tiles in pixels, below that of a cell.
         permutations: (P, grid^2) whole numbers, see `jigsaw_permutations`.
-        gray_prob: probability of dropping the colour of the whole image.
+        gray_prob: probability of dropping the colour of the whole image; 0 for an image without colours.
         channel_jitter: largest displacement of a channel along both axes, in pixels; it never leaves the cell.
 
     Returns:
-        "tiles": (grid^2, t, t, 3) float32, tile i cut from cell ``permutations[label][i]`` (cells in raster order);
+        "tiles": (grid^2, t, t, C) float32, tile i cut from cell ``permutations[label][i]`` (cells in raster order);
         "label": int32 in 0..P-1, all equally likely.
 
     Raises:
-        ValueError: if tiles do not fit into their cells, or the permutations are not of ``grid^2`` tiles.
+        ValueError: if tiles do not fit into their cells, the permutations are not of ``grid^2`` tiles, or an image
+            without colours is to drop them.
 
     Reference: Noroozi and Favaro 2016, https://arxiv.org/abs/1603.09246: 225 x 225 pixels, ``grid=3``, ``tile=64`` in
     cells of 75, ``gray_prob=0.3``, ``channel_jitter=2``.
@@ -115,7 +116,7 @@ def jigsaw(
     >>> puzzle["tiles"].shape, puzzle["label"].dtype.name
     ((9, 8, 8, 3), 'int32')
     """
-    height, width, _ = image.shape
+    height, width, channels = _checks.picture(image)
     rows, columns, num_tiles = height // grid, width // grid, grid * grid
     if not 0 < tile < min(rows, columns):
         raise ValueError(
@@ -125,15 +126,17 @@ def jigsaw(
     if np.ndim(permutations) != 2 or np.shape(permutations)[1] != num_tiles:
         raise ValueError(f"permutations have shape {np.shape(permutations)}; grid={grid} needs (P, {num_tiles})")
     # One draw for everything: the label, whether it is grey, the corner of every tile, the shift of each of its channels.
-    draws = jax.random.uniform(key, (2 + num_tiles * 8,))
-    place, shift = draws[2:].reshape(num_tiles, 4, 2)[:, :1], draws[2:].reshape(num_tiles, 4, 2)[:, 1:]
+    draws = jax.random.uniform(key, (2 + num_tiles * (1 + channels) * 2,))
+    moves = draws[2:].reshape(num_tiles, 1 + channels, 2)
+    place, shift = moves[:, :1], moves[:, 1:]
 
     is_gray = draws[1] < gray_prob
     pixels = photometric.to_float(image)
-    pixels = jnp.where(is_gray, photometric.grayscale(key, pixels, prob=1.0), pixels)
+    if gray_prob:
+        pixels = jnp.where(is_gray, photometric.grayscale(key, pixels, prob=1.0), pixels)
     top, left = (height - grid * rows) // 2, (width - grid * columns) // 2
-    cells = pixels[top : top + grid * rows, left : left + grid * columns].reshape(grid, rows, grid, columns, 3)
-    cells = cells.transpose(0, 2, 4, 1, 3).reshape(num_tiles, 3, rows, columns)
+    cells = pixels[top : top + grid * rows, left : left + grid * columns].reshape(grid, rows, grid, columns, channels)
+    cells = cells.transpose(0, 2, 4, 1, 3).reshape(num_tiles, channels, rows, columns)
 
     free = np.array([rows, columns], np.float32).reshape(1, 1, 2) - tile
     shift = jnp.where(is_gray, 0.0, jnp.floor(shift * (2 * channel_jitter + 1)) - channel_jitter)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jssl.views import photometric
+from jssl.views.images import _checks, photometric
 
 _DELTA = 6.0 / 29.0
 
@@ -49,6 +49,7 @@ def rgb_to_lab(image: Array) -> Array:
     >>> rgb_to_lab(jnp.array([1.0, 1.0, 1.0])).round().tolist()
     [100.0, 0.0, 0.0]
     """
+    _checks.colors(image, "rgb_to_lab")
     return to_lab(photometric.to_float(image), jnp)
 
 
@@ -64,6 +65,7 @@ def lab_to_rgb(lab: Array) -> Array:
     >>> lab_to_rgb(jnp.array([100.0, 0.0, 0.0])).round(3).tolist()
     [1.0, 1.0, 1.0]
     """
+    _checks.colors(lab, "lab_to_rgb")
     lab = lab.astype(jnp.float32)
     y = (lab[..., 0] + 16.0) / 116.0
     roots = (y + lab[..., 1] / 500.0, y, y - lab[..., 2] / 200.0)

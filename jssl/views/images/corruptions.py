@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jssl.views import photometric
-from jssl.views.masks import random_mask
+from jssl.views.images import _checks, photometric
+from jssl.views.masks.random import random_mask
 
 
 def mask_patches(key: Array, image: Array, *, patch: int, ratio: float) -> tuple[Array, Array]:
@@ -33,7 +33,7 @@ def mask_patches(key: Array, image: Array, *, patch: int, ratio: float) -> tuple
     >>> float(corrupted.sum()), float(mask.sum())
     (24.0, 8.0)
     """
-    height, width, _ = image.shape
+    height, width, _ = _checks.picture(image)
     if patch < 1 or height % patch or width % patch:
         raise ValueError(f"a {height} x {width} image cannot be cut into patches of {patch}")
     rows, columns = height // patch, width // patch
@@ -59,6 +59,7 @@ def salt_and_pepper(key: Array, image: Array, *, ratio: float) -> tuple[Array, A
     >>> sorted(set(corrupted.ravel().tolist())), float(mask.mean())
     ([0.0, 1.0], 1.0)
     """
+    _checks.picture(image)
     draw = jax.random.uniform(key, image.shape[:2])
     replaced, white = draw < ratio, draw < ratio / 2
     corrupted = jnp.where(replaced[..., None], white[..., None].astype(jnp.float32), photometric.to_float(image))
@@ -82,5 +83,6 @@ def gaussian_noise(key: Array, image: Array, *, sigma: float) -> tuple[Array, Ar
     >>> corrupted.shape, mask.shape
     ((8, 8, 3), (8, 8))
     """
+    _checks.picture(image)
     noise = jax.random.normal(key, image.shape)
     return photometric.to_float(image) + sigma * noise, jnp.ones(image.shape[:2], jnp.float32)

@@ -1,0 +1,1 @@
+"""Views of one picture (H, W, C): crops, colours, corruptions, puzzles."""

@@ -1,0 +1,1 @@
+"""Which patches of a grid are hidden, with static shapes."""
