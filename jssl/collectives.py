@@ -17,7 +17,7 @@ from typing import Any
 import jax
 from jax import lax
 
-__all__ = ["AxisName", "gather", "index", "max", "mean", "min", "replicate", "ring_shift", "size", "sum"]
+__all__ = ["AxisName", "gather", "index", "max", "mean", "min", "replicate", "size", "sum"]
 
 AxisName = str | tuple[str, ...] | None
 
@@ -69,11 +69,3 @@ def replicate(x: jax.Array, axis_name: AxisName) -> jax.Array:
     """
     x = lax.stop_gradient(x)
     return x if axis_name is None else lax.all_gather(x, axis_name, axis=0, tiled=True, to="invarying")
-
-
-def ring_shift(x: Any, axis_name: AxisName, *, shift: int = 1) -> Any:
-    """Device i receives the value of device i - shift, around the ring."""
-    if axis_name is None:
-        return x
-    devices = lax.axis_size(axis_name)
-    return lax.ppermute(x, axis_name, [(i, (i + shift) % devices) for i in range(devices)])

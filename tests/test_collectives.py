@@ -73,14 +73,6 @@ def test_replicate_is_a_gather_that_jax_knows_to_be_equal(layout, values):
         run(layout, collectives.gather, values, out=P())
 
 
-@pytest.mark.parametrize("shift", [1, -1, 3])
-def test_ring_shift(layout, values, shift):
-    size = layout[2]
-    result = run(layout, functools.partial(collectives.ring_shift, shift=shift), values, out=P(layout[1]))
-    expected = np.roll(values.reshape(size, -1, 3), shift, axis=0).reshape(values.shape)
-    np.testing.assert_array_equal(result, expected)
-
-
 def test_gradient_of_a_gathered_loss_needs_no_reduction(layout, values):
     def loss(x, axis_name):
         everyone = collectives.gather(x, axis_name)
@@ -102,7 +94,7 @@ def test_no_gradient(layout, values, name):
 def test_no_axis_is_identity(values):
     assert collectives.size(None) == 1
     assert collectives.index(None) == 0
-    for name in ("mean", "sum", "max", "min", "gather", "replicate", "ring_shift"):
+    for name in ("mean", "sum", "max", "min", "gather", "replicate"):
         np.testing.assert_array_equal(getattr(collectives, name)(values, None), values)
 
 

@@ -11,29 +11,29 @@ Inside ``jax.shard_map`` pass the batch axes: gradients then need no reduction. 
 ('float32', (4, 4))
 """
 
-from jssl.objectives.align_uniform import align_uniform_loss, alignment, uniformity
-from jssl.objectives.barlow_twins import barlow_twins_loss
-from jssl.objectives.byol import byol_loss
-from jssl.objectives.cross_entropy import cross_entropy_loss, soft_cross_entropy_loss
-from jssl.objectives.data2vec import data2vec_loss, data2vec_targets
-from jssl.objectives.denoising import denoising_loss
-from jssl.objectives.dino import dino_loss, softmax_center, update_center
-from jssl.objectives.dinov2 import dinov2_loss
-from jssl.objectives.ibot import ibot_loss
-from jssl.objectives.info_nce import info_nce, moco_v3_loss
-from jssl.objectives.jepa import jepa_loss
-from jssl.objectives.koleo import koleo_loss
-from jssl.objectives.mae import mae_loss
-from jssl.objectives.nt_xent import nt_xent
-from jssl.objectives.patches import patchify, unpatchify
-from jssl.objectives.queue import enqueue
+from jssl.objectives.clustering.dino import dino_loss, softmax_center, update_center
+from jssl.objectives.clustering.dinov2 import dinov2_loss
+from jssl.objectives.clustering.ibot import ibot_loss
+from jssl.objectives.clustering.koleo import koleo_loss
+from jssl.objectives.clustering.sinkhorn import sinkhorn
+from jssl.objectives.clustering.swav import swav_loss
+from jssl.objectives.contrastive.align_uniform import align_uniform_loss, alignment, uniformity
+from jssl.objectives.contrastive.info_nce import info_nce, moco_v3_loss
+from jssl.objectives.contrastive.nt_xent import nt_xent
+from jssl.objectives.contrastive.queue import enqueue
+from jssl.objectives.contrastive.spectral_contrastive import spectral_contrastive_loss
+from jssl.objectives.contrastive.supcon import sup_con_loss
+from jssl.objectives.latent.data2vec import data2vec_loss, data2vec_targets
+from jssl.objectives.latent.jepa import jepa_loss
+from jssl.objectives.non_contrastive.barlow_twins import barlow_twins_loss
+from jssl.objectives.non_contrastive.byol import byol_loss
+from jssl.objectives.non_contrastive.simsiam import simsiam_loss
+from jssl.objectives.non_contrastive.vicreg import vicreg_loss
+from jssl.objectives.prediction.cross_entropy import cross_entropy_loss, soft_cross_entropy_loss
+from jssl.objectives.reconstruction.denoising import denoising_loss
+from jssl.objectives.reconstruction.mae import mae_loss
+from jssl.objectives.reconstruction.patches import patchify
 from jssl.objectives.similarity import l2_normalize
-from jssl.objectives.simsiam import simsiam_loss
-from jssl.objectives.sinkhorn import sinkhorn
-from jssl.objectives.spectral_contrastive import spectral_contrastive_loss
-from jssl.objectives.supcon import sup_con_loss
-from jssl.objectives.swav import swav_loss
-from jssl.objectives.vicreg import vicreg_loss
 
 __all__ = [
     "align_uniform_loss",
@@ -64,7 +64,6 @@ __all__ = [
     "sup_con_loss",
     "swav_loss",
     "uniformity",
-    "unpatchify",
     "update_center",
     "vicreg_loss",
 ]

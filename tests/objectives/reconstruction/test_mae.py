@@ -9,7 +9,7 @@ import numpy as np
 import on_devices
 import pytest
 
-from jssl.objectives import mae_loss, patchify, unpatchify
+from jssl.objectives import mae_loss, patchify
 
 CASES = [name for name in golden.cases("mae") if name.startswith("c")]  # p*: position tables, not a loss
 
@@ -52,7 +52,6 @@ def test_patch_order_matches_mae(name):
     images, patch_size = case.inputs["imgs"].transpose(0, 2, 3, 1), case.hyper["patch_size"]
     patches = patchify(images, patch_size=patch_size)
     np.testing.assert_array_equal(patches, case.out["patches"])
-    np.testing.assert_array_equal(unpatchify(patches, patch_size=patch_size), images)
 
 
 def test_devices_may_hold_different_numbers_of_masked_patches():
@@ -84,7 +83,6 @@ def test_patches_of_images_that_are_not_square():
     assert patches.shape == (2, 3, 6, 12)
     assert patches.dtype == np.uint8
     np.testing.assert_array_equal(patches[1, 2, 4], images[1, 2, 2:4, 2:4].reshape(-1))
-    np.testing.assert_array_equal(unpatchify(patches, patch_size=2, grid=(2, 3)), images)
 
 
 @pytest.mark.parametrize(
@@ -93,10 +91,6 @@ def test_patches_of_images_that_are_not_square():
         (lambda: patchify(np.zeros((2, 5, 4, 3)), patch_size=2), "5x4 cannot be cut into patches of 2"),
         (lambda: patchify(np.zeros((2, 4, 5, 3)), patch_size=2), "4x5 cannot be cut into patches of 2"),
         (lambda: patchify(np.zeros((4, 4)), patch_size=2), r"\(4, 4\)"),
-        (lambda: unpatchify(np.zeros((2, 6, 12)), patch_size=2), "6 patches do not fill 2x2"),
-        (lambda: unpatchify(np.zeros((2, 6, 12)), patch_size=2, grid=(2, 2)), "6 patches do not fill 2x2"),
-        (lambda: unpatchify(np.zeros((2, 4, 10)), patch_size=2), "10 values are not 2x2 pixels"),
-        (lambda: unpatchify(np.zeros(4), patch_size=2), r"\(4,\)"),
     ],
 )
 def test_wrong_arguments(call, message):

@@ -7,7 +7,7 @@ from jax import lax
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
-from jssl.objectives._smooth_l1 import smooth_l1
+from jssl.objectives.latent._smooth_l1 import smooth_l1
 
 
 def jepa_loss(

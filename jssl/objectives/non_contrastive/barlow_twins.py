@@ -6,7 +6,8 @@ from jax import lax
 
 from jssl import collectives
 from jssl.collectives import AxisName
-from jssl.objectives import _checks, _statistics
+from jssl.objectives import _checks
+from jssl.objectives.non_contrastive import _statistics
 
 EPSILON = 1e-5  # that of the batch norm (without scale and offset) in the authors' code
 

@@ -6,7 +6,8 @@ from jax import lax
 
 from jssl import collectives
 from jssl.collectives import AxisName
-from jssl.objectives import _checks, _crops
+from jssl.objectives import _checks
+from jssl.objectives.clustering import _crops
 
 
 def dino_loss(

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 
 from jssl import collectives
 from jssl.collectives import AxisName
-from jssl.objectives import _checks, _statistics
+from jssl.objectives import _checks
+from jssl.objectives.non_contrastive import _statistics
 
 EPSILON = 1e-4  # keeps the gradient of the square root finite
 

@@ -1,0 +1,1 @@
+"""Losses that predict how a teacher assigns an example to prototypes."""

@@ -1,0 +1,1 @@
+"""Losses that predict a teacher's features of what the student does not see."""

@@ -1,0 +1,1 @@
+"""Losses that pull the views of an example together and need no negatives."""

@@ -1,0 +1,1 @@
+"""Losses that name a class, or a token, at every position."""

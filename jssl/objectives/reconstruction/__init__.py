@@ -1,0 +1,1 @@
+"""Losses that rebuild the input itself."""
