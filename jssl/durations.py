@@ -113,7 +113,7 @@ def resolve(duration: Duration, *, batch_size: int, num_examples: int, total: in
 
 
 def _text(duration: Duration) -> str:
-    return f"{duration.value:g} {duration.unit}"
+    return f"{duration.value:.12g} {duration.unit}"
 
 
 def _error(text, reason: str) -> ValueError:
