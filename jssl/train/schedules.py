@@ -13,17 +13,7 @@ import jax.numpy as jnp
 
 Schedule = Callable[[int | jax.Array], jax.Array]
 
-__all__ = [
-    "Schedule",
-    "constant",
-    "cosine",
-    "drop_path_rates",
-    "epochwise_linear",
-    "linear",
-    "scaled_learning_rate",
-    "shift",
-    "warmup_cosine",
-]
+__all__ = ["Schedule", "constant", "cosine", "linear", "warmup_cosine"]
 
 
 def _progress(step, steps) -> jax.Array:
@@ -78,87 +68,35 @@ def cosine(start: float, end: float, steps: int) -> Schedule:
     return lambda step: end + (start - end) * jnp.sin(0.5 * math.pi * _remaining(step, steps)) ** 2
 
 
-def warmup_cosine(
-    peak: float,
-    warmup_steps: int,
-    total_steps: int,
-    init: float = 0.0,
-    end: float = 0.0,
-    *,
-    freeze_steps: int = 0,
-    inclusive_warmup: bool = False,
-) -> Schedule:
+def warmup_cosine(peak: float, warmup_steps: int, total_steps: int, init: float = 0.0, end: float = 0.0) -> Schedule:
     """Linear warm-up from ``init`` to ``peak``, then a cosine down to ``end`` at ``total_steps``.
 
     As in MAE, MoCo v3 and BYOL (and optax), the warm-up would reach the peak at step ``warmup_steps``, the first of the
-    cosine. DINO, DINOv2 and SwAV reach it one step earlier and stay on it for two: ``inclusive_warmup=True``.
+    cosine. DINO, DINOv2 and SwAV reach it one step earlier and stay on it for two; I-JEPA counts its steps from one.
 
     Args:
       peak: highest value.
       warmup_steps: length of the warm-up; 0 starts on the peak.
-      total_steps: length of the whole, with warm-up and freeze.
+      total_steps: length of the whole, with the warm-up.
       init: value at the first step of the warm-up.
       end: value at ``total_steps`` and after.
-      freeze_steps: steps of exactly zero before the warm-up (DINOv2 freezes its last layer so).
-      inclusive_warmup: the last step of the warm-up has the peak.
 
     Returns:
       A schedule.
 
     Raises:
-      ValueError: warm-up and freeze are longer than the whole.
+      ValueError: the warm-up is longer than the whole.
 
     >>> schedule = warmup_cosine(1.0, 10, 110)
     >>> [round(float(schedule(s)), 6) for s in (0, 5, 10, 60, 110)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
-    before = freeze_steps + warmup_steps
-    if before > total_steps:
-        raise ValueError(f"warm-up and freeze take {before} of {total_steps} steps; shorten them")
-    warmup = linear(init, peak, warmup_steps - 1 if inclusive_warmup else warmup_steps)
-    decay = cosine(peak, end, total_steps - before)
+    if warmup_steps > total_steps:
+        raise ValueError(f"the warm-up takes {warmup_steps} of {total_steps} steps; shorten it")
+    warmup, decay = linear(init, peak, warmup_steps), cosine(peak, end, total_steps - warmup_steps)
 
     def schedule(step):
         step = jnp.asarray(step)
-        value = jnp.where(step < before, warmup(step - freeze_steps), decay(step - before))
-        return jnp.where(step < freeze_steps, 0.0, value)
+        return jnp.where(step < warmup_steps, warmup(step), decay(step - warmup_steps))
 
     return schedule
-
-
-def epochwise_linear(start: float, end: float, epochs: int, steps_per_epoch: int) -> Schedule:
-    """A staircase from ``start`` to ``end`` over ``epochs`` epochs, both included; DINO's teacher temperature.
-
-    >>> schedule = epochwise_linear(0.0, 2.0, 3, 10)
-    >>> [float(schedule(s)) for s in (9, 10, 29, 30)]
-    [0.0, 1.0, 2.0, 2.0]
-    """
-    ramp = linear(start, end, epochs - 1)
-    return lambda step: ramp(jnp.asarray(step) // steps_per_epoch)
-
-
-def shift(schedule: Schedule, steps: int) -> Schedule:
-    """The schedule ``steps`` ahead. I-JEPA counts its steps from one: ``shift(warmup_cosine(...), 1)``.
-
-    >>> float(shift(linear(0.0, 1.0, 4), 1)(0))
-    0.25
-    """
-    return lambda step: schedule(jnp.asarray(step) + steps)
-
-
-def scaled_learning_rate(base: float, batch_size: int, reference: int = 256) -> float:
-    """The linear scaling rule, base * batch_size / reference (Goyal et al. 2017, arXiv:1706.02677).
-
-    >>> scaled_learning_rate(0.3, 1024)
-    1.2
-    """
-    return base * batch_size / reference
-
-
-def drop_path_rates(rate: float, depth: int) -> tuple[float, ...]:
-    """Stochastic depth per block: from 0 at the first to ``rate`` at the last, linearly.
-
-    >>> drop_path_rates(0.2, 3)
-    (0.0, 0.1, 0.2)
-    """
-    return tuple(rate * block / max(depth - 1, 1) for block in range(depth))

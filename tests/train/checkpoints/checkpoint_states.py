@@ -9,7 +9,7 @@ import optax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jssl.train.checkpoint import Checkpointer
+from jssl.train.checkpoints import Checkpointer
 
 AXES = ("data", "fsdp")
 META = {"config": {"model": {"width": 16}, "optimizer": {"learning_rate": 0.1}}, "data": "f00d"}

@@ -1,7 +1,7 @@
 """Checkpoints that are asynchronous, atomic, and checked bit by bit when they are read.
 
 One folder per step, written by Orbax under a temporary name and renamed when it is whole. The arrays are stored under
-flat names; the record beside them (``train/record.py``) holds a fingerprint of each. Orbax returns a flipped bit of an
+flat names; the record beside them (``record.py``) holds a fingerprint of each. Orbax returns a flipped bit of an
 array file as if it were data; the fingerprints catch it.
 
 Orbax's v1 free functions are used, neither v0 ``CheckpointManager`` nor the v1 class on top of it: these believe the
@@ -21,12 +21,12 @@ from etils import epath
 from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
-from jssl.train import record as records
-from jssl.train.fingerprint import fingerprints
-from jssl.train.leaves import check_layout, key_data
-from jssl.train.quiet import quiet
-from jssl.train.record import named_leaves, one_line, some
-from jssl.train.verify import agree, read, read_record
+from jssl.train.checkpoints import record as records
+from jssl.train.checkpoints.fingerprint import fingerprints
+from jssl.train.checkpoints.leaves import check_layout, key_data
+from jssl.train.checkpoints.quiet import quiet
+from jssl.train.checkpoints.record import named_leaves, one_line, some
+from jssl.train.checkpoints.verify import agree, read, read_record
 
 __all__ = ["Checkpointer"]
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from checkpoint_states import META, abstract, assert_same, files, flip, make_mesh, make_state, names, put, two_saves
 
-from jssl.train.checkpoint import Checkpointer
+from jssl.train.checkpoints import Checkpointer
 
 
 @pytest.mark.parametrize("place", [0.05, 0.5, *(pytest.param(p, marks=pytest.mark.slow) for p in (0.3, 0.7, 0.95))])
@@ -24,7 +24,7 @@ def test_flipped_bit_in_the_arrays_falls_back(tmp_path, caplog, capfd, place):
         restored, meta, step = checkpoints.restore(abstract(states[1]))
         assert step == meta["step"] == 1
         assert_same(restored, states[1])
-        assert [r.name for r in caplog.records] == ["jssl.train.checkpoint"]
+        assert [r.name for r in caplog.records] == ["jssl.train.checkpoints.checkpointer"]
         message = caplog.records[0].getMessage()
         assert message.startswith(f"checkpoint 2 in {tmp_path} is not whole and is skipped: ") and "\n" not in message
         assert "Traceback" not in capfd.readouterr().err

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from checkpoint_states import META, abstract, assert_same, make_mesh, make_state, put
 
-from jssl.train.checkpoint import Checkpointer
-from jssl.train.fingerprint import fingerprints
+from jssl.train.checkpoints import Checkpointer
+from jssl.train.checkpoints.fingerprint import fingerprints
 
 
 def test_round_trip_is_bit_identical(tmp_path):

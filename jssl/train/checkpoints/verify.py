@@ -8,10 +8,11 @@ import numpy as np
 from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
-from jssl.train import record as records
-from jssl.train.fingerprint import fingerprints
-from jssl.train.leaves import abstract_data, wrap_key_data
-from jssl.train.record import config_difference, one_line, some
+from jssl.differences import config_difference
+from jssl.train.checkpoints import record as records
+from jssl.train.checkpoints.fingerprint import fingerprints
+from jssl.train.checkpoints.leaves import abstract_data, wrap_key_data
+from jssl.train.checkpoints.record import one_line, some
 
 
 def read(folder, step: int, abstract_state, wanted: dict, config: dict | None, context: ocp.Context):

@@ -10,7 +10,7 @@ from checkpoint_states import AXES, META, abstract, assert_same, files, make_mes
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jssl.train.checkpoint import Checkpointer
+from jssl.train.checkpoints import Checkpointer
 
 
 def test_another_model_is_an_error_that_names_the_leaves(tmp_path):

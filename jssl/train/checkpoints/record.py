@@ -59,24 +59,6 @@ def mismatch(recorded: dict, wanted: dict) -> list[str]:
     return [where + some(sorted(names, key=depth)) for where, names in groups.items() if names]
 
 
-def config_difference(old: dict, new: dict) -> list[str]:
-    """What changed between two configs, one line per field.
-
-    >>> config_difference({"optimizer": {"learning_rate": 0.3}}, {"optimizer": {"learning_rate": 0.1}, "seed": 0})
-    ['optimizer.learning_rate: 0.3 -> 0.1', 'seed: (absent) -> 0']
-    """
-    before, after = dict(_fields(old)), dict(_fields(new))
-    lines = []
-    for name in sorted(before.keys() | after.keys()):
-        if name in before and name in after and _same(before[name], after[name]):
-            continue
-        texts = [str(side[name]) if name in side else "(absent)" for side in (before, after)]
-        if texts[0] == texts[1]:  # "1" and 1
-            texts = [repr(side[name]) for side in (before, after)]
-        lines.append(f"{name}: {texts[0]} -> {texts[1]}")
-    return lines
-
-
 def named_leaves(tree) -> dict[str, Any]:
     """Path -> leaf. No container is named, so NamedTuples and empty nodes of any tree need no care on disk."""
     pairs, _ = jax.tree_util.tree_flatten_with_path(tree)
@@ -115,16 +97,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:  # run from a checkout
             continue
     return versions
-
-
-def _fields(config: dict, prefix: str = ""):
-    for name, value in config.items():
-        if isinstance(value, dict) and value:
-            yield from _fields(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _same(a, b) -> bool:
-    """As JSON: a list is a tuple and NaN is NaN; 1 is 1.0, but not True."""
-    return json.dumps(a, default=str) == json.dumps(b, default=str) or (a == b and bool not in (type(a), type(b)))

@@ -9,7 +9,7 @@ import jax
 import pytest
 from checkpoint_states import META, abstract, assert_same, make_mesh, make_state, names, put, two_saves
 
-from jssl.train.checkpoint import Checkpointer
+from jssl.train.checkpoints import Checkpointer
 
 
 class file_size_limit:

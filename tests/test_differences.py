@@ -1,8 +1,8 @@
-"""The record beside a checkpoint names what differs between two configs."""
+"""What differs between two configs is named, and nothing else."""
 
 import json
 
-from jssl.train.record import config_difference
+from jssl.differences import config_difference
 
 
 def test_config_difference():

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from checkpoint_states import META, abstract, assert_same, flip, make_mesh, names, put
 
-from jssl.train.checkpoint import Checkpointer
+from jssl.train.checkpoints import Checkpointer
 
 
 def start(code, *arguments, devices=1):
     environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-    root = str(pathlib.Path(__file__).parents[2])
+    root = str(pathlib.Path(__file__).parents[3])
     environment["PYTHONPATH"] = os.pathsep.join([root, environment.get("PYTHONPATH", "")])
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -26,7 +26,7 @@ def start(code, *arguments, devices=1):
 
 KILLED = """
     import sys, jax, numpy as np
-    from jssl.train.checkpoint import Checkpointer
+    from jssl.train.checkpoints import Checkpointer
     state = lambda seed: {"x": jax.device_put(np.random.default_rng(seed).random((2048, 8192), np.float32))}
     checkpoints = Checkpointer(sys.argv[1], every=1)
     checkpoints.save(1, state(1), {})
@@ -71,7 +71,7 @@ def test_killed_while_saving_at_other_moments(tmp_path, delay):
 
 CRASHED = """
     import sys, jax.numpy as jnp
-    from jssl.train.checkpoint import Checkpointer
+    from jssl.train.checkpoints import Checkpointer
     checkpoints = Checkpointer(sys.argv[1], every=1)
     checkpoints.save(1, {"x": jnp.zeros((1024, 4096))}, {})
     raise SystemExit(3)
@@ -92,7 +92,7 @@ TWO_PROCESSES = """
     jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=process)
     import numpy as np
     from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec as P
-    from jssl.train.checkpoint import Checkpointer
+    from jssl.train.checkpoints import Checkpointer
     mesh = Mesh(np.array(jax.devices()).reshape(4, 2), ("data", "fsdp"), axis_types=(AxisType.Auto,) * 2)
     rows, whole = NamedSharding(mesh, P(("data", "fsdp"))), NamedSharding(mesh, P())
     make = lambda step: {"x": jax.random.bits(jax.random.key(step), (64, 1024)), "key": jax.random.key(step)}

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jssl.train.record import one_line
+from jssl.train.checkpoints.record import one_line
 
 
 def _is_key(leaf) -> bool:
