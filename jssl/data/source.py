@@ -23,7 +23,11 @@ _KINDS = {
     "folder": ("jssl.data.folder", "FolderSource"),
     "idx": ("jssl.data.idx", "IdxSource"),
     "tfds": ("jssl.data.tfds", "TFDSSource"),
+    "text": ("jssl.data.text", "TextSource"),
+    "captions": ("jssl.data.captions", "CaptionsSource"),
+    "synthetic_text": ("jssl.data.synthetic_text", "SyntheticTextSource"),
 }
+_MADE = ("synthetic", "synthetic_text")  # by code: they name nothing to open
 
 
 Spec = Mapping[str, jax.ShapeDtypeStruct]
@@ -257,7 +261,7 @@ def parse_spec(spec: str) -> tuple[str, str, dict]:
     if kind not in _KINDS:
         raise ValueError(f'data "{spec}" has no kind that is known{nearest(kind, _KINDS)}')
     path, pairs = rest, ""
-    if kind == "synthetic":
+    if kind in _MADE:
         path, pairs = "", rest.lstrip("?").replace("&", ",")
     elif "=" in rest.rpartition("?")[2] and "?" in rest:  # a glob may hold a question mark too
         path, _, pairs = rest.rpartition("?")
@@ -268,7 +272,7 @@ def parse_spec(spec: str) -> tuple[str, str, dict]:
         if not equals:
             raise ValueError(f'option "{pair}" of data "{spec}" has no value; write {pair}=<value>')
         options[key.strip()] = _value(value.strip())
-    if kind != "synthetic" and not path:
+    if kind not in _MADE and not path:
         raise ValueError(f'data "{spec}" names nothing to open; write {kind}:<path>')
     return kind, path, options
 
@@ -282,6 +286,9 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     folder:<path>                         image folder, with or without train/, test/, val/
     idx:<folder>                          the four MNIST style files
     tfds:<name>[:split]                   TensorFlow Datasets prepared as array_record
+    text:<paths or globs, comma>          UTF-8 files as rows of tokens: tokenizer, length, stride, holdout, cache
+    captions:<table>                      images and their captions, named by a .csv or .jsonl file
+    synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
     ===================================== ==========================================================================
 
     Options follow a question mark: "folder:photos?image_size=96&on_error=skip".
@@ -311,7 +318,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
         if not isinstance(value, known[key]):
             raise ValueError(f'option {key}={value} of data "{spec}" is not {" or ".join(_names(known[key]))}')
     options = {k: v for k, v in defaults.items() if k in known and v is not None} | options
-    return opener(split=split, **options) if kind == "synthetic" else opener(path, split=split, **options)
+    return opener(split=split, **options) if kind in _MADE else opener(path, split=split, **options)
 
 
 def _names(kinds):
