@@ -1,18 +1,46 @@
 """Features that cost nothing to learn. An encoder that does not beat them has learnt nothing."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-__all__ = ["pixels"]
+from jssl.data.source import Source
+from jssl.evaluation.reading import batches, collect
+from jssl.evaluation.texts import PADDING
+
+__all__ = ["RAW", "bag_of_words", "pixels", "raw"]
+
+Pair = tuple[np.ndarray, np.ndarray]
 
 
-def pixels(train_images, test_images, *, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
+def raw(train: Source, test: Source) -> Pair:
+    """The raw input of a modality as features: that of the first field in ``RAW`` that both splits have.
+
+    Args:
+      train: the split whose mean is subtracted from both.
+      test: the other split.
+
+    Returns:
+      ((N, D), (M, D)) float32.
+
+    Raises:
+      ValueError: the splits share no field whose raw input is known.
+    """
+    for field, features in RAW.items():
+        if field in train.spec and field in test.spec:
+            return features(train, test)
+    has = sorted(set(train.spec) & set(test.spec))
+    raise ValueError(f"the raw input is known for {', '.join(RAW)}; the splits have {', '.join(has) or 'nothing'}")
+
+
+def pixels(train: Source, test: Source, *, size: int = 32) -> Pair:
     """Raw pixels of both splits, averaged down, centred by the mean training image and flattened.
 
     Centring matters to k-NN, whose cosine between all-positive images is near 1 whatever they show.
 
     Args:
-      train_images: (N, H, W, C) uint8, or float in [0, 1].
-      test_images: (M, H, W, C).
+      train: a source of ``image`` (H, W, C), uint8, or float in [0, 1].
+      test: another, of the same (H, W, C).
       size: larger images are averaged over whole blocks of pixels until their longer side is at most this; a border
         that fills no block is cropped.
 
@@ -20,30 +48,87 @@ def pixels(train_images, test_images, *, size: int = 32) -> tuple[np.ndarray, np
       ((N, D), (M, D)) float32.
 
     Raises:
-      ValueError: not images, or of two sizes.
-
-    >>> train, test = pixels(np.full((2, 4, 4, 1), 255, np.uint8), np.zeros((1, 4, 4, 1), np.uint8), size=1)
-    >>> train.tolist(), test.tolist()
-    ([[0.0], [0.0]], [[-1.0]])
+      ValueError: images of two sizes.
     """
-    shapes = np.shape(train_images), np.shape(test_images)
-    if len(shapes[0]) != 4 or shapes[0][1:] != shapes[1][1:]:
-        raise ValueError(f"pixel features take (N, H, W, C) images of one size, not {shapes[0]} and {shapes[1]}")
-    train, test = _shrink(train_images, size), _shrink(test_images, size)
+    shapes = train.spec["image"].shape, test.spec["image"].shape
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"pixel features take images of one size, not {shapes[0]} and {shapes[1]}")
+    return _centred(*(_read(source, lambda batch: _shrink(batch["image"], size)) for source in (train, test)))
+
+
+def bag_of_words(train: Source, test: Source, *, field: str = "tokens", size: int = 2048) -> Pair:
+    """How often each token occurs in an example, log(1 + count), centred by the training mean.
+
+    Args:
+      train: a source of ``tokens`` (L,), whose padding ``segments`` tells where there are any, or of ``captions``
+        (C, L), which count as one text.
+      test: another.
+      field: "tokens" or "captions".
+      size: the commonest tokens of the training split that are counted; of equally common ones the lower ids.
+
+    Returns:
+      ((N, D), (M, D)) float32, D the number of different training tokens, ``size`` at most; columns ascend with the id.
+
+    Raises:
+      ValueError: a training split of padding alone.
+
+    >>> from jssl.evaluation.texts import Texts
+    >>> train, test = Texts(np.array([[5, 5], [7, 0]], np.int32)), Texts(np.array([[7, 9]], np.int32))
+    >>> bag_of_words(train, test, field="captions")[1].round(2)
+    array([[-0.55,  0.35]], dtype=float32)
+    """
+    rows = [_read(source, lambda batch: _words(batch, field)) for source in (train, test)]
+    tokens, counts = np.unique(rows[0][rows[0] >= 0], return_counts=True)
+    if not len(tokens):
+        raise ValueError(f"{field} of the training split are padding alone")
+    vocabulary = np.sort(tokens[np.argsort(-counts, kind="stable")[:size]])
+    return _centred(*(np.log1p(_counts(words, vocabulary)) for words in rows))
+
+
+RAW: dict[str, Callable[[Source, Source], Pair]] = {
+    "image": pixels,
+    "tokens": bag_of_words,
+    "captions": lambda train, test: bag_of_words(train, test, field="captions"),
+}
+"""Field -> (train, test) -> features of both; what is seen comes before what is said of it."""
+
+
+def _read(source: Source, function: Callable) -> np.ndarray:
+    return collect(({"rows": function(batch)} for batch in batches(source)), len(source))["rows"]
+
+
+def _centred(train: np.ndarray, test: np.ndarray) -> Pair:
     mean = train.mean(0, keepdims=True)
-    return train - mean, test - mean
+    train -= mean
+    test -= mean
+    return train, test
 
 
-def _shrink(images, size: int, chunk: int = 1024) -> np.ndarray:
-    """Block averages, flattened; in chunks, so that no float copy of all images is made."""
-    scale = 255.0 if np.asarray(images[:0]).dtype == np.uint8 else 1.0
-    height, width, channels = np.shape(images)[1:]
+def _shrink(images: np.ndarray, size: int) -> np.ndarray:
+    """Block averages, flattened: (N, D) float32."""
+    scale = 255.0 if images.dtype == np.uint8 else 1.0
+    count, height, width, channels = images.shape
     block = -(-max(height, width) // size)
     rows, columns = height // block, width // block
     top, left = (height - rows * block) // 2, (width - columns * block) // 2
-    done = [np.zeros((0, rows * columns * channels), np.float32)]
-    for start in range(0, len(images), chunk):
-        part = np.asarray(images[start : start + chunk])[:, top : top + rows * block, left : left + columns * block]
-        blocks = part.reshape(len(part), rows, block, columns, block, channels).astype(np.float32)
-        done.append(blocks.mean((2, 4)).reshape(len(part), -1) / np.float32(scale))
-    return np.concatenate(done)
+    part = images[:, top : top + rows * block, left : left + columns * block]
+    blocks = part.reshape(count, rows, block, columns, block, channels).mean((2, 4), dtype=np.float32)
+    return blocks.reshape(count, -1) / np.float32(scale)
+
+
+def _words(batch: dict[str, np.ndarray], field: str) -> np.ndarray:
+    """Token ids (N, W) of each example, -1 for padding."""
+    tokens = batch[field].astype(np.int32)
+    if field == "captions":
+        real = tokens != PADDING
+    else:
+        real = batch["segments"] > 0 if "segments" in batch else np.ones(tokens.shape, bool)
+    return np.where(real, tokens, np.int32(-1)).reshape(len(tokens), -1)
+
+
+def _counts(words: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+    counts = np.zeros((len(words), len(vocabulary)), np.float32)
+    for row, ids in zip(counts, words):
+        column = np.searchsorted(vocabulary, ids).clip(max=len(vocabulary) - 1)
+        np.add.at(row, column[vocabulary[column] == ids], 1.0)
+    return counts

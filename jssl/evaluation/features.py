@@ -1,84 +1,151 @@
-"""Features of a whole data set: batches of one static shape through one compiled function."""
+"""Features of a data set of any size: batches of one static shape, read ahead, through one compiled function."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-__all__ = ["extract"]
+from jssl.data.source import Source, stack
+from jssl.evaluation.reading import ahead, collect
+
+__all__ = ["extract", "stream"]
 
 
 def extract(
-    encode_fn: Callable,
-    *arguments,
-    batch_size: int = 512,
-    view: Callable | None = None,
+    readout,
+    variables: tuple[Any, Any],
+    source: Source,
+    *,
+    indices: Iterable[int] | None = None,
+    batch_size: int = 256,
     sharding: NamedSharding | None = None,
 ) -> np.ndarray:
-    """``encode_fn(*arguments)`` where the last argument, the images, is too large for one call.
+    """Features of every example of a source, in order.
 
-    The last batch is padded, so there is one compilation for any number of images; a later call with the same
-    ``encode_fn``, ``view`` and shapes has none. Pass weights as arguments: closed over, they would be baked into the
-    program and compiled again for every checkpoint.
+    The host holds a few batches and the result, whatever the size of the source; ``stream`` does without the result.
 
     Args:
-      encode_fn: (*variables, images) -> (B, D) features of each image; ``method.encode`` takes (params, extra, images).
-      *arguments: the variables, then the images: (N, ...) or whatever gives an array for a slice, the same on every
-        host.
-      batch_size: images at a time, over all devices.
-      view: (key, image) -> image, deterministic (``views.eval_view``); applied to each image on the device.
-      sharding: how a batch is laid out, e.g. ``jssl.sharding.batch_sharding(mesh)``; None is one device.
+      readout: how an example becomes features. ``prepare``: one example, a dict with every field of ``source.spec`` ->
+        the input of the network; vmapped and compiled on the device. ``apply``: (params, extra, inputs) -> an object
+        whose ``pooled`` is (B, D), see ``jssl.models.features.Features``.
+      variables: (params, extra).
+      source: the data set.
+      indices: which examples, in this order; all of them by default.
+      batch_size: examples at a time, over all devices.
+      sharding: how a batch is laid out, e.g. ``jssl.sharding.batch_sharding(mesh)``; None is one device. Every process
+        reads the rows of its own devices and gets the features of all.
 
     Returns:
       (N, D) float32.
 
     Raises:
-      ValueError: no images, a batch that the devices do not divide, features that are not (B, D).
+      ValueError: no examples, a batch that the devices do not divide, features that are not (B, D).
 
-    >>> extract(lambda scale, x: scale * x.sum((1, 2)), 2.0, np.ones((3, 2, 2, 1)), batch_size=2)
-    array([[8.],
-           [8.],
-           [8.]], dtype=float32)
+    >>> from types import SimpleNamespace as Namespace
+    >>> from jssl.evaluation.texts import Texts
+    >>> first = lambda params, extra, x: Namespace(pooled=params * x[:, :1])
+    >>> readout = Namespace(prepare=lambda example: example["captions"][0], apply=first)
+    >>> extract(readout, (jnp.int32(10), {}), Texts(np.array([[1, 2], [3, 4], [5, 6]], np.int32)), batch_size=2)
+    array([[10.],
+           [30.],
+           [50.]], dtype=float32)
     """
-    *variables, images = arguments
-    if not len(images):
-        raise ValueError("there are no images to encode")
+    chosen = np.arange(len(source)) if indices is None else np.asarray(list(indices), int)
+    parts = stream(readout, variables, source, indices=chosen, batch_size=batch_size, sharding=sharding)
+    return collect(parts, len(chosen))["features"]
+
+
+def stream(
+    readout,
+    variables: tuple[Any, Any],
+    source: Source,
+    *,
+    indices: Iterable[int] | None = None,
+    batch_size: int = 256,
+    sharding: NamedSharding | None = None,
+    fields: Sequence[str] = (),
+) -> Iterator[dict[str, np.ndarray]]:
+    """``extract`` batch by batch, for those who write features to a file, with fields of the examples beside them.
+
+    The last batch is padded on its way to the device, so there is one compilation for any number of examples, and none
+    for a later call with the same readout, shapes and sharding, whatever the weights.
+
+    Args:
+      readout, variables, source, indices, batch_size, sharding: see ``extract``.
+      fields: names of fields to hand back from the same pass over the data; labels, say.
+
+    Yields:
+      dict: ``features`` (rows, D) float32 and the fields (rows, ...), rows at most ``batch_size``.
+    """
+    chosen = np.arange(len(source)) if indices is None else np.asarray(list(indices), int)
+    if not len(chosen):
+        raise ValueError("there are no examples to encode")
     if sharding is not None and batch_size % sharding.num_devices:
         raise ValueError(f"batch_size={batch_size} is not a multiple of the {sharding.num_devices} devices")
-    pending, done = None, []
-    for start in range(0, len(images), batch_size):
-        batch = np.asarray(images[start : start + batch_size])
-        padding = [(0, batch_size - len(batch))] + [(0, 0)] * (batch.ndim - 1)
-        padded = _place(np.pad(batch, padding), sharding)
-        features = _encode(encode_fn, view, sharding, tuple(variables), padded)
+    return _stream(readout, variables, source, chosen, batch_size, sharding, tuple(fields))
+
+
+def _stream(readout, variables, source, indices, batch_size, sharding, fields):
+    rows = _rows_here(batch_size, sharding)
+
+    def read(start):
+        chosen = indices[start : start + batch_size]
+        here = chosen[rows[rows < len(chosen)]]
+        # Padding repeats an example: zeros may be no valid one.
+        arrays = stack(source, here if len(here) else chosen[:1])
+        missing = len(rows) - max(1, len(here))
+        if missing:
+            arrays = {k: np.pad(v, [(0, missing)] + [(0, 0)] * (v.ndim - 1), "edge") for k, v in arrays.items()}
+        return len(chosen), arrays
+
+    pending = None
+    for count, arrays in ahead(read, range(0, len(indices), batch_size)):
+        batch = {name: _place(array, rows, batch_size, sharding) for name, array in arrays.items()}
+        encoded = _encode(readout.prepare, readout.apply, sharding, fields, tuple(variables), batch)
         if pending is not None:
-            done.append(_fetch(*pending))  # while the device works on this batch
-        pending = features, len(batch)
-    assert pending is not None  # there are images
-    return np.concatenate([*done, _fetch(*pending)])
+            yield _fetch(*pending)  # while the device works on this batch
+        pending = encoded, count
+    yield _fetch(*pending)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _encode(encode_fn, view, sharding, variables, images):
-    if view is not None:
-        images = jax.vmap(view, in_axes=(None, 0))(jax.random.key(0), images)
-    features = encode_fn(*variables, images).astype(np.float32)
-    if features.ndim != 2:
-        raise ValueError(f"encode_fn must give (B, D) features, not {features.shape}")
-    if sharding is not None:
-        features = jax.lax.with_sharding_constraint(features, NamedSharding(sharding.mesh, P()))
-    return features
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _encode(prepare, apply, sharding, fields, variables, batch):
+    pooled = apply(*variables, jax.vmap(prepare)(batch)).pooled
+    if pooled is None or pooled.ndim != 2:
+        raise ValueError(f"a readout must give (B, D) features, not {None if pooled is None else pooled.shape}")
+    result = {"features": pooled.astype(jnp.float32), **{name: batch[name] for name in fields}}
+    if sharding is not None:  # every process gets all rows
+        result = jax.lax.with_sharding_constraint(result, NamedSharding(sharding.mesh, P()))
+    return result
 
 
-def _place(batch, sharding):
+def _rows_here(batch_size, sharding) -> np.ndarray:
+    """The rows of a batch that the devices of this process hold, ascending."""
+    rows = np.arange(batch_size)
     if sharding is None:
-        return jax.numpy.asarray(batch)
+        return rows
+    parts = sharding.addressable_devices_indices_map((batch_size,)).values()
+    return np.unique(np.concatenate([rows[part] for part in parts]))
+
+
+def _place(array, rows, batch_size, sharding):
+    """``array`` holds ``rows`` of the batch."""
+    if sharding is None:
+        return jnp.asarray(array)
+
+    def part(index):
+        wanted = range(batch_size)[index[0]]
+        start = int(np.searchsorted(rows, wanted.start))
+        return array[start : start + len(wanted)]
+
     # From a callback, so that it also works when other processes own some of the devices.
-    return jax.make_array_from_callback(batch.shape, sharding, lambda index: batch[index])
+    return jax.make_array_from_callback((batch_size, *array.shape[1:]), sharding, part)
 
 
-def _fetch(features, rows: int) -> np.ndarray:
-    return np.asarray(features)[:rows]
+def _fetch(encoded, count: int) -> dict[str, np.ndarray]:
+    return {name: np.asarray(array)[:count] for name, array in encoded.items()}

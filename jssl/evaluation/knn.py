@@ -9,7 +9,7 @@ import numpy as np
 from jssl.evaluation._checks import labelled
 from jssl.objectives import l2_normalize
 
-__all__ = ["accuracy", "predict", "votes"]
+__all__ = ["accuracy", "nearest", "predict", "votes"]
 
 TRAIN_BLOCK = 65536
 """Training rows compared at a time; with ``block_size`` test rows it bounds the memory."""
@@ -58,16 +58,49 @@ def votes(
     if not len(test):
         return np.zeros((0, num_classes), np.float32)
 
-    k = min(k, len(train))
-    block_size = min(block_size, len(test))
     bank = _bank(train, labels, block=min(TRAIN_BLOCK, len(train)))
+    vote = functools.partial(_votes, *bank, temperature=temperature, k=min(k, len(train)), num_classes=num_classes)
+    return _in_blocks(vote, test, block_size)
+
+
+def nearest(features, queries, *, k: int, block_size: int = 512) -> np.ndarray:
+    """The k most similar features of each query, by cosine; of equally similar ones the lower index first.
+
+    Args:
+      features: (N, D), normalised here.
+      queries: (M, D), normalised here.
+      k: how many; N at most.
+      block_size: queries at a time.
+
+    Returns:
+      (M, min(k, N)) int32 rows of ``features``, most similar first.
+
+    Raises:
+      ValueError: shapes that do not fit, no features or no queries.
+
+    >>> nearest(np.eye(3), np.array([[0.1, 2.0, 1.0]]), k=2)
+    array([[1, 2]], dtype=int32)
+    """
+    features, queries = np.asarray(features, np.float32), np.asarray(queries, np.float32)
+    if features.ndim != 2 or queries.ndim != 2 or features.shape[1] != queries.shape[1]:
+        raise ValueError(f"nearest takes features and queries of one width, not {features.shape} and {queries.shape}")
+    if not len(features) or not len(queries):
+        raise ValueError(f"nearest needs features and queries, not {len(features)} and {len(queries)}")
+    rows = np.arange(len(features), dtype=np.int32)
+    bank = _bank(features, rows, block=min(TRAIN_BLOCK, len(features)))
+    return _in_blocks(functools.partial(_nearest_rows, *bank, k=min(k, len(features))), queries, block_size)
+
+
+def _in_blocks(function, rows, block_size: int) -> np.ndarray:
+    """``function`` of blocks of rows, all of one shape: one compilation."""
+    block_size = min(block_size, len(rows))
     blocks = []
-    for start in range(0, len(test), block_size):
-        rows = test[start : start + block_size]
-        padded = np.zeros((block_size, test.shape[1]), np.float32)  # one shape, one compilation
-        padded[: len(rows)] = rows
-        blocks.append((len(rows), _votes(*bank, padded, temperature, k=k, num_classes=num_classes)))
-    return np.concatenate([np.asarray(block)[:rows] for rows, block in blocks])
+    for start in range(0, len(rows), block_size):
+        block = rows[start : start + block_size]
+        padded = np.zeros((block_size, rows.shape[1]), np.float32)
+        padded[: len(block)] = block
+        blocks.append((len(block), function(padded)))
+    return np.concatenate([np.asarray(block)[:count] for count, block in blocks])
 
 
 def predict(
@@ -119,8 +152,8 @@ def _bank(features, labels, *, block):
     return jnp.stack(split(features)), jnp.stack(split(jnp.pad(labels, (0, padding)))), jnp.stack(split(valid))
 
 
-@functools.partial(jax.jit, static_argnames=("k", "num_classes"))
-def _votes(bank, labels, valid, test, temperature, *, k, num_classes):
+def _nearest(bank, labels, valid, test, k):
+    """Similarities and labels (M, k) of the k nearest rows of the bank."""
     test = l2_normalize(test)
 
     def merge(nearest, block):
@@ -134,7 +167,17 @@ def _votes(bank, labels, valid, test, temperature, *, k, num_classes):
         return (scores, jnp.take_along_axis(classes, index, 1)), None
 
     nothing = jnp.full((len(test), k), -jnp.inf), jnp.zeros((len(test), k), jnp.int32)
-    (scores, classes), _ = jax.lax.scan(merge, nothing, (bank, labels, valid))
+    return jax.lax.scan(merge, nothing, (bank, labels, valid))[0]
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def _nearest_rows(bank, rows, valid, queries, *, k):
+    return _nearest(bank, rows, valid, queries, k)[1]
+
+
+@functools.partial(jax.jit, static_argnames=("k", "num_classes"))
+def _votes(bank, labels, valid, test, temperature, *, k, num_classes):
+    scores, classes = _nearest(bank, labels, valid, test, k)
     weights = jnp.exp((scores - scores[:, :1]) / temperature)
 
     def add(total, vote):  # one neighbour at a time: the same sum on every run, and no (M, k, C) array

@@ -132,18 +132,19 @@ def linear_probe(
       test_features: (M, D).
       test_labels: (M,).
       num_classes: C.
-      l2: strengths to try, see ``objective``; a single one needs no held-out part.
+      l2: strengths to try, see ``objective``; a single one needs no held-out part. The middle one is taken where there
+        are too few examples to hold some out.
       standardise: subtract the mean and divide by the deviation of the training features; constant ones become zero.
-      held_out: share of the training examples that chooses.
+      held_out: share of the training examples that chooses, in [0, 1).
       max_steps: L-BFGS iterations per fit.
       seed: of the split.
 
     Returns:
-      dict: ``accuracy``, ``train_accuracy``, ``l2``, ``held_out`` (accuracy by strength), ``loss``, ``grad_norm``,
-      ``steps``.
+      dict: ``accuracy``, ``train_accuracy``, ``l2``, ``held_out`` (accuracy by strength; empty where there was no
+      choice), ``loss``, ``grad_norm``, ``steps``.
 
     Raises:
-      ValueError: shapes that do not fit, labels out of range, too few examples to hold some out.
+      ValueError: shapes that do not fit, labels out of range, held_out out of range.
 
     >>> x, y = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
     >>> linear_probe(x, y, x, y, num_classes=2, l2=(1e-3,))["accuracy"]
@@ -153,27 +154,28 @@ def linear_probe(
     test, test_labels = labelled("the linear probe", test_features, test_labels, num_classes)
     if train.shape[1] != test.shape[1]:
         raise ValueError(f"training features have {train.shape[1]} dimensions and test features {test.shape[1]}")
+    if not 0 <= held_out < 1:
+        raise ValueError(f"held_out={held_out} is no share; give one in [0, 1)")
     train, test = jnp.asarray(train), jnp.asarray(test)  # type: ignore[assignment]
     if standardise:
         train, test = _standardise(train, test)
 
     solve = functools.partial(fit, train, labels, num_classes=num_classes, max_steps=max_steps)
     strengths = sorted(l2, reverse=True)
-    params: dict[float, dict | None] = {strengths[0]: None}
+    held = np.random.default_rng(seed).permutation(len(labels))[: round(held_out * len(labels))]
+    params: dict[float, dict | None] = {}
     scores: dict[float, float] = {}
-    if len(strengths) > 1:
-        held = np.random.default_rng(seed).permutation(len(labels))[: round(held_out * len(labels))]
-        if not 0 < len(held) < len(labels):
-            raise ValueError(f"held_out={held_out} of {len(labels)} examples leaves no split; give a single l2")
-        # Weights instead of a slice: the sweep and the last fit share one compilation.
-        weights = np.ones(len(labels), np.float32)
-        weights[held] = 0.0
+    # Weights instead of a slice: the sweep and the last fit share one compilation.
+    weights = np.ones(len(labels), np.float32)
+    weights[held] = 0.0
+    if len(strengths) > 1 and 0 < len(held) < len(labels):
         init = None
         for strength in strengths:
             init, _ = solve(l2=strength, weights=weights, init=init)
             params[strength], scores[strength] = init, _score(init, train[held], labels[held])
-    best = max(scores, key=lambda s: (scores[s], s)) if scores else strengths[0]  # of equals, the strongest
-    solution, info = solve(l2=best, init=params[best])
+    middle = strengths[(len(strengths) - 1) // 2]
+    best = max(scores, key=lambda s: (scores[s], s)) if scores else middle  # of equals, the strongest
+    solution, info = solve(l2=best, init=params.get(best))
     return {
         "accuracy": _score(solution, test, test_labels),
         "train_accuracy": _score(solution, train, labels),

@@ -122,13 +122,23 @@ def test_the_sweep_compiles_once():
     assert linear._fit._cache_size() == 1
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_too_few_examples_to_choose_take_the_middle_strength(count):
+    y = np.arange(count) % 2
+    x = (2.0 * y - 1)[:, None]
+    result = linear_probe(x, y, x, y, num_classes=2)
+    assert result["accuracy"] == 1.0 and result["held_out"] == {} and result["l2"] == 1e-2
+    alone = linear_probe(x, y, x, y, num_classes=2, l2=(1e-2,))
+    assert alone == result
+
+
 @pytest.mark.parametrize(
     ("labels", "test_features", "options", "message"),
     [
         ([0, 1, -1, 1], np.ones((4, 2)), {}, r"labels in \[0, 2\); leave unlabelled"),
         ([0, 1, 1], np.ones((4, 2)), {}, r"not \(4, 2\) and \(3,\)"),
         ([0, 1, 0, 1], np.ones((4, 3)), {}, "2 dimensions and test features 3"),
-        ([0, 1, 0, 1], np.ones((4, 2)), {}, "leaves no split; give a single l2"),
+        ([0, 1, 0, 1], np.ones((4, 2)), {"held_out": 1.0}, "held_out=1.0 is no share"),
     ],
 )
 def test_errors_name_what_to_do(labels, test_features, options, message):

@@ -1,0 +1,166 @@
+"""What is evaluated: frozen features of the splits of a data set, with the fields of the examples beside them."""
+
+import abc
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.sharding import NamedSharding
+
+from jssl.data.source import About, Source, Spec
+from jssl.evaluation import baselines
+from jssl.evaluation.features import extract, stream
+from jssl.evaluation.reading import batches, collect
+
+__all__ = ["Encoder", "Raw", "Subject", "Text"]
+
+KEPT = ("label", "captions")
+"""Fields that are kept from the pass that computes features, so that nothing is decoded twice for them."""
+
+
+class Text(NamedTuple):
+    """How the text readout of an encoder takes text.
+
+    Attributes:
+      tokenizer: as ``jssl.data.tokenizers.make`` takes it.
+      length: tokens per text.
+    """
+
+    tokenizer: str
+    length: int
+
+
+class Subject(abc.ABC):
+    """Features and fields of the splits of a data set, each read once.
+
+    Args:
+      sources: split -> source; "test", and "train" for protocols that learn.
+
+    Attributes:
+      name: what messages call it.
+      readouts: names of its readouts, the default first; none where there is but one kind of features.
+      text: how texts are made for its text readout; None where there is none.
+    """
+
+    name: str
+    readouts: tuple[str, ...] = ()
+    text: Text | None = None
+
+    def __init__(self, sources: Mapping[str, Source]):
+        if not sources:
+            raise ValueError("there is no split to evaluate on; give a test split at least")
+        self._sources = dict(sources)
+        self._features: dict[tuple[str, str | None], np.ndarray] = {}
+        self._fields: dict[tuple[str, str], np.ndarray] = {}
+
+    @property
+    def about(self) -> About:
+        """What is known of the data; the test split where there is one."""
+        return self.source("test" if "test" in self._sources else next(iter(self._sources))).about
+
+    def source(self, split: str) -> Source:
+        """The source of a split; ValueError if there is none."""
+        if split not in self._sources:
+            raise ValueError(f"there is no {split} split to evaluate on; there are {', '.join(self._sources)}")
+        return self._sources[split]
+
+    @property
+    def spec(self) -> Spec:
+        """The fields that the examples of every split have."""
+        specs = [source.spec for source in self._sources.values()]
+        return {name: field for name, field in specs[0].items() if all(name in spec for spec in specs)}
+
+    def has(self, name: str) -> bool:
+        """Whether the examples of every split have a field."""
+        return name in self.spec
+
+    def features(self, split: str, readout: str | None = None) -> np.ndarray:
+        """(N, D) float32 of a split through a readout, the default one if None."""
+        if readout is not None and readout not in self.readouts:
+            raise ValueError(f"{self.name} has no readout {readout!r}; it has {', '.join(self.readouts) or 'one'}")
+        key = split, readout or next(iter(self.readouts), None)
+        if key not in self._features:
+            self._compute(*key)
+        return self._features[key]
+
+    def field(self, split: str, name: str) -> np.ndarray:
+        """(N, ...) of a split; free for the fields in ``KEPT`` once an encoder's features have been computed."""
+        if name not in self.source(split).spec:
+            raise ValueError(f"the {split} split has no {name}")
+        if (split, name) not in self._fields:
+            source = self.source(split)
+            self._fields[split, name] = collect(({name: b[name]} for b in batches(source)), len(source))[name]
+        return self._fields[split, name]
+
+    @abc.abstractmethod
+    def encode(self, readout: str, source: Source) -> np.ndarray:
+        """(N, D) float32 of any other source, prompts say; not kept."""
+
+    @abc.abstractmethod
+    def _compute(self, split: str, readout: str | None) -> None:
+        """Puts the features of a split, and those of its fields that come with them, where they are kept."""
+
+
+class Encoder(Subject):
+    """A network behind its readouts.
+
+    Args:
+      readouts: name -> readout, see ``jssl.evaluation.extract``; ``method.readouts``.
+      variables: (params, extra).
+      sources: see ``Subject``.
+      batch_size: examples at a time, over all devices.
+      sharding: how a batch is laid out; None is one device.
+      text: what the text readout was trained on, known to the run; by default as the data say.
+      name: what messages call it.
+    """
+
+    def __init__(
+        self,
+        readouts: Mapping[str, Any],
+        variables: tuple[Any, Any],
+        sources: Mapping[str, Source],
+        *,
+        batch_size: int = 256,
+        sharding: NamedSharding | None = None,
+        text: Text | None = None,
+        name: str = "the encoder",
+    ):
+        super().__init__(sources)
+        self.name, self.readouts = name, tuple(readouts)
+        self._readouts, self._variables = readouts, variables
+        self._layout = {"batch_size": batch_size, "sharding": sharding}
+        self.text = text or self._text()
+
+    def _text(self) -> Text | None:
+        if not self.about.tokenizer or not self.has("captions"):
+            return None
+        return Text(self.about.tokenizer, self.spec["captions"].shape[1])
+
+    def encode(self, readout, source):
+        return extract(self._readouts[readout], self._variables, source, **self._layout)
+
+    def _compute(self, split, readout):
+        source = self.source(split)
+        kept = [name for name in KEPT if name in source.spec and (split, name) not in self._fields]
+        parts = stream(self._readouts[readout], self._variables, source, fields=kept, **self._layout)
+        arrays = collect(parts, len(source))
+        self._features[split, readout] = arrays.pop("features")
+        self._fields |= {(split, name): array for name, array in arrays.items()}
+
+
+class Raw(Subject):
+    """The raw input of the modality, ``baselines.raw``: what every encoder must beat.
+
+    Args:
+      sources: "train" and "test".
+    """
+
+    name = "the raw input"
+
+    def encode(self, readout, source):
+        raise ValueError(f"{self.name} has no readout {readout!r}")
+
+    def _compute(self, split, readout):
+        # Both splits at once: the training split centres both, and has to be read for either.
+        pair = baselines.raw(self.source("train"), self.source("test"))
+        self._features |= {("train", readout): pair[0], ("test", readout): pair[1]}
