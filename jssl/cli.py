@@ -76,7 +76,7 @@ def _pretrain(args) -> int:
 def _evaluate(args) -> int:
     from jssl.report.evaluate import evaluate_run
 
-    evaluate_run(args.workdir, protocols=args.protocols.split(","), data=args.data, use_teacher=args.teacher)
+    evaluate_run(args.workdir, protocols=args.protocols, data=args.data, use_teacher=args.teacher)
     return 0
 
 

@@ -9,40 +9,51 @@ from rows import ROWS, method_of
 
 from jssl import data, methods, sharding
 from jssl.train import optimizers, schedules
-from jssl.train.state import init_state
+from jssl.train.state import init_state, make_views
 from jssl.train.step import make_train_step
 
 BATCH, SIZE = 16, 16
 RULES = ((".*", sharding.shard_largest(min_size=32)),)  # small enough that tiny layers are split, too
 
 
-BATCH_SHAPE = {
-    "image": jax.ShapeDtypeStruct((2, 20, 20, 3), jnp.uint8),
-    "label": jax.ShapeDtypeStruct((2,), jnp.int32),
-    "index": jax.ShapeDtypeStruct((2,), jnp.int32),
-}
-
-
 @functools.cache
-def images():
-    """64 random images, smooth enough for crops to be alike."""
+def pictures():
+    """64 random pictures, smooth enough for crops to be alike, of four classes."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 255, (64, 4, 4, 3), dtype=np.uint8)
-    return data.ArraySource(coarse.repeat(5, 1).repeat(5, 2), np.arange(64) % 4)
+    return data.ArraySource({"image": coarse.repeat(5, 1).repeat(5, 2), "label": np.arange(64) % 4})
+
+
+def source_of(name: str):
+    """The data that a row trains on."""
+    del name
+    return pictures()
+
+
+def build(name: str, **options):
+    """The method of a row."""
+    source = source_of(name)
+    return methods.build(method_of(name), spec=source.spec, about=source.about, **(ROWS[name] | options))
+
+
+def batch_shape(name: str, size: int = 2):
+    """A batch of the row's data, as shapes."""
+    spec = {key: jax.ShapeDtypeStruct((size, *field.shape), field.dtype) for key, field in source_of(name).spec.items()}
+    return spec | {"index": jax.ShapeDtypeStruct((size,), jnp.int32)}
 
 
 @functools.cache
 def parts(name, devices=1, fsdp=1, accumulate=1, dtype=jnp.float32):
     """(method, mesh, step, initial state): built once per process, since compiling is most of a test's time."""
-    method = methods.build(method_of(name), image_size=SIZE, dtype=dtype, **ROWS[name])
+    method = build(name, dtype=dtype)
     mesh, tx = sharding.make_mesh(jax.devices()[:devices], fsdp=fsdp), make_optimizer()
-    state, specs = init_state(method, tx, jax.random.key(1), BATCH_SHAPE, mesh, RULES)
+    state, specs = init_state(method, tx, jax.random.key(1), source_of(name).spec, mesh, RULES)
     return method, mesh, make_step(method, mesh, specs, accumulate), state, specs
 
 
 def make_optimizer():
     # Small steps: a ReLU that rounding flips must not grow into another run within the 20 steps that are compared.
-    return optimizers.make_optimizer("sgd", learning_rate=0.002, weight_decay=1e-4, clip_norm=10.0)
+    return optimizers.build("sgd", learning_rate=0.002, weight_decay=1e-4, clip_norm=10.0)
 
 
 def make_step(method, mesh, specs, accumulate=1):
@@ -56,7 +67,7 @@ class Tiny:
     def __init__(self, name, **options):
         self.method, self.mesh, self.step, state, self.specs = parts(name, **options)
         self.state = jax.tree.map(jnp.copy, state)  # the step donates what it is given
-        self.feed = data.ResidentFeed(images(), self.mesh, seed=3, global_batch=BATCH)
+        self.feed = data.ResidentFeed(source_of(name), self.mesh, seed=3, global_batch=BATCH)
 
     def run(self, steps: int) -> list[float]:
         """Does ``steps`` more updates; returns their losses."""
@@ -68,13 +79,33 @@ class Tiny:
             losses.append(float(metrics["loss"]))
         return losses
 
+    def views(self, step: int = 0):
+        """(views, keys) of the batch of a step."""
+        return make_views(self.method, self.state.key, step, self.feed.batch(step))
 
-def arrays(state) -> dict[str, np.ndarray]:
+
+def arrays(tree) -> dict[str, np.ndarray]:
     """Every leaf of a state by path, on the host."""
-    leaves = jax.tree_util.tree_leaves_with_path(state)
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {
         jax.tree_util.keystr(path): np.asarray(
             jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
         )
         for path, x in leaves
     }
+
+
+def assert_same_run(losses, reference, state=None, reference_state=None):
+    """The one rule of tolerance for runs on other devices: losses within 1e-4 of their size, and so every leaf of the states,
+    by the size of the whole leaf: a single entry near zero has no size of its own."""
+    np.testing.assert_allclose(losses, reference, rtol=1e-4, atol=1e-5)
+    if state is None:
+        return
+    ours, theirs = arrays(state), arrays(reference_state)
+    assert ours.keys() == theirs.keys()
+    for path, value in theirs.items():
+        if np.issubdtype(value.dtype, np.floating):
+            size = float(np.abs(value).max(initial=0.0))
+            np.testing.assert_allclose(ours[path], value, rtol=0, atol=1e-4 * size + 1e-5, err_msg=path)
+        else:
+            np.testing.assert_array_equal(ours[path], value, err_msg=path)

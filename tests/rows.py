@@ -11,17 +11,20 @@ FAST = ("mae", "moco")
 
 # Crops and flips are random enough to tell keys apart; the other operations would triple every compilation.
 LIGHT = {"jitter_prob": 0.0, "gray_prob": 0.0, "blur_prob": 0.0, "solarize_prob": 0.0}
+IMAGE = {"size": 16, "augment": LIGHT}
+PLAIN = {"size": 16}
 
-CONTRASTIVE = {"encoder": RESNET, "augmentation": LIGHT, "projector": (16, 8), "temperature": 0.5}
-SIAMESE = {"encoder": RESNET, "augmentation": LIGHT, "projector": (16, 8)}
-MULTI_CROP = {"local_size": 8, "num_local": 2, "augmentation": LIGHT}
-HEAD = {"hidden": 16, "bottleneck": 8, "prototypes": 32, "teacher_temperature_warmup_steps": 10}
+CONTRASTIVE = {"image": IMAGE, "encoder": RESNET, "projector": (16, 8), "temperature": 0.5}
+SIAMESE = {"image": IMAGE, "encoder": RESNET, "projector": (16, 8)}
+MULTI_CROP = {"image": IMAGE, "crops": {"local_size": 8, "num_local": 2}}
+HEAD = {"hidden": 16, "bottleneck": 8, "prototypes": 32}
+DISTILLATION = MULTI_CROP | {"head": HEAD, "temperature": {"warmup": 10}}
 
 ROWS = {
     "simclr": CONTRASTIVE,
     "sup_con": CONTRASTIVE,
-    "moco": {"encoder": RESNET, "augmentation": LIGHT, "projector": (16, 8), "queue_size": 64},
-    "moco_v1": {"encoder": RESNET, "augmentation": LIGHT, "dim": 8, "queue_size": 64},
+    "moco": {"image": IMAGE, "encoder": RESNET, "projector": (16, 8), "queue_size": 64},
+    "moco_v1": {"image": IMAGE, "encoder": RESNET, "dim": 8, "queue_size": 64},
     "moco_v3": CONTRASTIVE | {"predictor": (16, 8)},
     "byol": SIAMESE | {"predictor": (16, 8)},
     "simsiam": SIAMESE | {"predictor": (16, 8)},  # narrower, and a prediction can be all zero: its gradient is huge
@@ -29,39 +32,50 @@ ROWS = {
     "vicreg": SIAMESE,
     "align_uniform": SIAMESE,
     "spectral": SIAMESE | {"projector": (32, 16)},
-    "supervised": {"encoder": RESNET, "augmentation": LIGHT, "num_classes": 4},
-    "rotation": {"encoder": RESNET},
-    "relative_position": {"encoder": RESNET, "patch": 4, "gap": 1, "jitter": 0, "classifier": (16,)},
-    "jigsaw": {"encoder": RESNET, "grid": 2, "tile": 6, "num_permutations": 8, "classifier": (16,)},
-    "colorization": {"encoder": RESNET, "stride": 2, "decoder_width": 8},
-    "denoising": {"encoder": RESNET, "patch": 2, "decoder_width": 8},
+    "supervised": {"image": IMAGE, "encoder": RESNET},
+    "rotation": {"image": PLAIN, "encoder": RESNET},
+    "relative_position": {
+        "image": PLAIN,
+        "encoder": RESNET,
+        "patch": 4,
+        "gap": 1,
+        "jitter": 0,
+        "classifier": (16,),
+    },
+    "jigsaw": {
+        "image": PLAIN,
+        "encoder": RESNET,
+        "grid": 2,
+        "tile": 6,
+        "num_permutations": 8,
+        "classifier": (16,),
+    },
+    "colorization": {"image": PLAIN, "encoder": RESNET, "stride": 2, "decoder_width": 8},
+    "denoising": {"image": PLAIN, "encoder": RESNET, "patch": 2, "decoder_width": 8},
     "swav": MULTI_CROP
     | {"encoder": RESNET, "projector": (16, 8), "prototypes": 32, "queue_size": 32, "queue_start": 2},
-    "dino": MULTI_CROP | HEAD | {"encoder": VIT | {"drop_path": 0.2}},
-    "ibot": MULTI_CROP
-    | HEAD
-    | {"encoder": VIT | {"drop_path": 0.2}, "batch_norm_head": True, "norm_last_layer": False},
-    "dinov2": MULTI_CROP | HEAD | {"encoder": VIT | {"registers": 1, "patch_norm": True}},
-    "data2vec": {"encoder": VIT, "top_blocks": 2, "min_block": 2},
+    "dino": DISTILLATION | {"encoder": VIT | {"drop_path": 0.2}},
+    "ibot": DISTILLATION
+    | {"encoder": VIT | {"drop_path": 0.2}, "head": HEAD | {"batch_norm": True, "norm_last_layer": False}},
+    "dinov2": DISTILLATION | {"encoder": VIT | {"registers": 1, "patch_norm": True}},
+    "data2vec": {"image": PLAIN, "encoder": VIT, "top_blocks": 2, "mask": {"min_block": 2}},
     "mae": {
+        "image": PLAIN,
         "encoder": VIT | {"depth": 1, "positions": "sincos"},
-        "decoder_width": 8,
-        "decoder_depth": 1,
-        "decoder_heads": 2,
+        "decoder": {"width": 8, "depth": 1, "heads": 2},
     },
     "ijepa": {
+        "image": PLAIN,
         "encoder": VIT | {"positions": "sincos", "class_token": False, "pool": "mean", "drop_path": 0.2},
-        "predictor_width": 8,
-        "predictor_depth": 1,
-        "predictor_heads": 2,
-        "min_keep": 2,
+        "predictor": {"width": 8, "depth": 1, "heads": 2},
+        "blocks": {"min_keep": 2},
     },
 }
 
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
-    "dino-sinkhorn": ROWS["dino"] | {"centering": "sinkhorn"},
-    "dinov2-shared_head": ROWS["dinov2"] | {"shared_head": True, "centering": "softmax"},
+    "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},
+    "dinov2-shared_head": ROWS["dinov2"] | {"shared_head": True, "centering": {"kind": "softmax"}},
     "moco-vit": ROWS["moco"] | {"encoder": VIT | {"drop_path": 0.2}, "symmetric": True},  # no batch norm
     "moco_v3-vit": ROWS["moco_v3"] | {"encoder": VIT},
 }

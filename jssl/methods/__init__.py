@@ -3,8 +3,10 @@
 from jssl.methods import supervised
 from jssl.methods.contrastive import align_uniform, moco, moco_v3, simclr, spectral, sup_con
 from jssl.methods.distillation import dino, dinov2, ibot, swav
+from jssl.methods.language import causal_lm
 from jssl.methods.masked import data2vec, denoising, ijepa, mae
 from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches, weights
+from jssl.methods.pairs import clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
 from jssl.methods.registry import REGISTRY, Entry, build, complete_options, find, lengths, register
 from jssl.methods.siamese import barlow_twins, byol, simsiam, vicreg
@@ -19,6 +21,8 @@ __all__ = [
     "barlow_twins",
     "build",
     "byol",
+    "causal_lm",
+    "clip",
     "colorization",
     "complete_options",
     "data2vec",
@@ -37,6 +41,7 @@ __all__ = [
     "register",
     "relative_position",
     "rotation",
+    "siglip",
     "simclr",
     "simsiam",
     "spectral",

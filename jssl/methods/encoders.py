@@ -14,8 +14,8 @@ from jssl.methods.networks import Network, Networks, as_network
 from jssl.models import Features, TokenTransformer, resnet, vit
 
 ENCODERS: dict[str, dict[str, Callable]] = {"image": {}, "tokens": {}}
-"""Field -> name -> function of options. It is told ``image_size`` (pixels), ``vocabulary`` and ``length`` (of a row of
-tokens) and ``dtype`` where it asks for them."""
+"""Field -> name -> function of options. It is told ``image_size`` (pixels), ``vocabulary``, ``length`` (of a row of tokens)
+and ``causal`` (no token may see a later one), and ``dtype``, where it asks for them."""
 
 
 def register(field: str, name: str):
@@ -74,7 +74,7 @@ def make(field: str, encoder: Any, **told) -> Encoder:
     Args:
       field: what it reads: ``"image"``, ``"tokens"``.
       encoder: ``{"name": ..., **options}``, or a linen module, or a Network (see ``jssl.methods.networks``).
-      **told: what the method knows: ``image_size``, ``vocabulary``, ``length``, ``dtype``. A module is taken as it is.
+      **told: what the method knows: what ``ENCODERS`` lists. A module is taken as it is.
 
     Raises:
       ValueError: no such name or option (the nearest is named).
@@ -125,7 +125,9 @@ def _register_families():
         )
     register("image", "vit")(lambda *, image_size, **options: vit.ViT(image_size=image_size, **options))
     register("tokens", "transformer")(
-        lambda *, vocabulary, length, **options: TokenTransformer(vocabulary=vocabulary, length=length, **options)
+        lambda *, vocabulary, length, causal, **options: TokenTransformer(
+            vocabulary=vocabulary, length=length, causal=causal, **options
+        )
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,22 +14,24 @@ from jssl.report.run import load_run
 SPLITS = ("train", "test")
 
 
-def evaluate_run(workdir: str, *, protocols: list[str], data: str | None = None, use_teacher: bool = False) -> dict:
+def evaluate_run(workdir: str, *, protocols: str | Sequence[str], data: str | None = None, use_teacher: bool = False) -> dict:
     """Writes ``evaluation.json``: each protocol for the trained encoder, the random one and the raw input; prints a table.
 
     Raises:
       ValueError: unknown protocol, a source without a field that it needs, a method without teacher.
     """
-    suite.known(protocols)  # before minutes are spent on features
+    suite.check(protocols)  # before anything is loaded
     loaded = load_run(workdir)
     name = data or loaded.run.config.data.source
     sources = {split: open_source(name, split) for split in SPLITS}
+    for source in sources.values():  # before minutes are spent on features
+        protocols = suite.check(protocols, loaded.run.method, source.spec, data=name)
     subjects = {
         "encoder": loaded.encoder(sources, teacher=use_teacher),
         "random": loaded.encoder(sources, trained=False, teacher=use_teacher),
         "raw input": Raw(sources),
     }
-    results = suite.evaluate(subjects, protocols)
+    results = suite.evaluate(subjects, protocols=protocols)
     report = {
         "workdir": str(workdir),
         "data": name,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jssl import sharding
 from jssl.config import read_json
 from jssl.data.card import Card
-from jssl.evaluation import Encoder
+from jssl.evaluation import Encoder, Text
 from jssl.methods import weights
 from jssl.train import setup
 from jssl.train.checkpoints import Checkpointer
@@ -31,8 +31,12 @@ class Loaded(NamedTuple):
         if teacher and self.run.method.teacher is None:
             raise ValueError(f"{self.run.method.name} has no teacher; leave --teacher out")
         variables = weights(self.state if trained else self.initial, teacher=teacher)
+        about, captions = self.run.card.about, self.run.card.spec.get("captions")
+        text = Text(about.tokenizer, captions.shape[1]) if about.tokenizer and captions is not None else None
         layout = sharding.batch_sharding(self.run.mesh)
-        return Encoder(self.run.method.readouts, variables, sources, sharding=layout)
+        return Encoder(
+            self.run.method.readouts, variables, sources, sharding=layout, text=text, name=self.run.method.name
+        )
 
 
 def load_run(workdir: str | pathlib.Path) -> Loaded:
