@@ -1,0 +1,139 @@
+"""Pictures with captions, named by a table."""
+
+import dataclasses
+import os
+
+import jax
+import numpy as np
+
+from jssl.data import tokenizers
+from jssl.data.caption_table import read_table
+from jssl.data.layout import fingerprint
+from jssl.data.source import EncodedSource
+from jssl.data.tar import _members
+
+__all__ = ["CaptionsSource"]
+
+
+class CaptionsSource(EncodedSource):
+    """Pictures and what they show: ``captions`` (C, L) int32 beside the fields of `EncodedSource`.
+
+    The table is a .csv or .tsv file with a line of column names, or a .jsonl file with an object a line. A picture with
+    several captions has several lines, or in .jsonl a list. Examples come in the order in which the table first names
+    their files; every so many-th is "test".
+
+    Each caption is a row as `jssl.data.tokenizers.row` makes it: beginning, tokens, end, zeros. A picture with fewer than
+    C captions repeats its first.
+
+    Args:
+      path: of the table.
+      split: "train" or "test".
+      images: the folder, or the tar archive, that the table's file names start from, as seen from the folder of the
+        table, which is the default.
+      file_column: name of the column of files.
+      caption_column: name of the column of captions.
+      label_column: name of the column of classes; None is no labels.
+      captions: C, at most so many captions of a picture; None is the most that one has.
+      length: L, tokens of a caption.
+      tokenizer: see `jssl.data.tokenizers.make`; one that pads with 0.
+      image_size: see `EncodedSource`.
+      holdout: part of the pictures that is "test".
+      on_error: "raise" or "skip", see `EncodedSource`.
+
+    Raises:
+      ValueError: if the table is missing, empty or damaged, a picture that it names is not there, or an option is out
+        of range.
+    """
+
+    OPTIONS = {
+        "images": str,
+        "file_column": str,
+        "caption_column": str,
+        "label_column": str,
+        "captions": int,
+        "length": int,
+        "tokenizer": str,
+        "image_size": int,
+        "holdout": (int, float),
+        "on_error": str,
+    }
+
+    def __init__(
+        self,
+        path,
+        split="train",
+        *,
+        images=None,
+        file_column="file",
+        caption_column="caption",
+        label_column=None,
+        captions=None,
+        length=128,
+        tokenizer="bytes",
+        image_size=None,
+        holdout=0.1,
+        on_error="raise",
+    ):
+        if split not in ("train", "test"):
+            raise ValueError(f'split is "{split}"; use "train" or "test"')
+        if not 0 <= holdout < 1:
+            raise ValueError(f"holdout is {holdout}; use a fraction from 0 to below 1")
+        if captions is not None and captions < 1:
+            raise ValueError(f"captions is {captions}; use at least 1, or leave it out")
+        path = os.path.expanduser(path)
+        table = read_table(path, file_column, caption_column, label_column)
+        count = captions or max(len(entry.captions) for entry in table.values())
+        rank = np.arange(len(table))
+        held = np.floor((rank + 1) * holdout + 1e-9) > np.floor(rank * holdout + 1e-9)
+        names = [name for name, out in zip(table, held) if out == (split == "test")]
+        if not names:
+            raise ValueError(f'no picture is left for split "{split}" of {path}; change holdout={holdout}')
+        root = os.path.join(os.path.dirname(path), os.path.expanduser(images or ""))
+        self._places = _places(names, root)
+        missing = [name for name in names if name not in self._places]
+        if missing and (on_error == "raise" or len(missing) == len(names)):
+            told = f"{missing[0]}, one of {len(missing)} that {path} names, is not in {root or '.'}"
+            raise ValueError(f"{told}; give images=<folder or tar> that its names start from")
+        classes = tuple(sorted({entry.label for entry in table.values() if entry.label is not None}))
+        numbers = {label: number for number, label in enumerate(classes)}
+        labels = [numbers[table[name].label] for name in names] if label_column else None
+        super().__init__(names, labels, classes, image_size=image_size, on_error=on_error)
+        self._texts = [table[name].captions for name in names]
+        self._count, self._length, self._tokenizer = count, length, tokenizers.make(tokenizer)
+        tokenizers.row(self._tokenizer, "", length)  # whether captions can be made at all is said here
+        self.spec = {**self.spec, "captions": jax.ShapeDtypeStruct((count, length), np.int32)}
+        about = {"vocabulary": self._tokenizer.vocabulary, "tokenizer": self._tokenizer.spec}
+        self.about = dataclasses.replace(self.about, **about)
+        options = image_size, classes, labels, self._texts, count, length, self._tokenizer.spec
+        self.fingerprint = fingerprint(names, self.read, *options)
+
+    def read(self, index):
+        """The encoded bytes of an example."""
+        name = self.names[index]
+        if name not in self._places:
+            raise OSError("there is no such file")
+        place = self._places[name]
+        if isinstance(place, bytes):
+            return place
+        path, start, size = place
+        with open(path, "rb") as file:
+            file.seek(start)
+            return file.read(size)
+
+    def __getitem__(self, index):
+        example = super().__getitem__(index)
+        at = range(len(self))[index]
+        while at in self.replaced:  # by the next one: the captions are of the picture that is seen
+            at = (at + 1) % len(self)
+        texts = self._texts[at][: self._count]
+        rows = [tokenizers.row(self._tokenizer, text, self._length) for text in texts]
+        return example | {"captions": np.stack(rows + rows[:1] * (self._count - len(rows)))}
+
+
+def _places(names: list[str], root: str) -> dict[str, bytes | tuple[str, int, int]]:
+    """Where the bytes of each picture are: themselves, or (path, start, size); those that are nowhere are left out."""
+    if os.path.isfile(root):
+        members = dict(_members(root))
+        return {name: members[name] for name in names if name in members}
+    paths = {name: os.path.join(root, name) for name in names}
+    return {name: (path, 0, -1) for name, path in paths.items() if os.path.isfile(path)}
