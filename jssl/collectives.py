@@ -17,7 +17,7 @@ from typing import Any
 import jax
 from jax import lax
 
-__all__ = ["AxisName", "gather", "index", "max", "mean", "min", "replicate", "size", "sum"]
+__all__ = ["AxisName", "gather", "index", "max", "mean", "min", "replicate", "size", "sum", "vary_like"]
 
 AxisName = str | tuple[str, ...] | None
 
@@ -69,3 +69,14 @@ def replicate(x: jax.Array, axis_name: AxisName) -> jax.Array:
     """
     x = lax.stop_gradient(x)
     return x if axis_name is None else lax.all_gather(x, axis_name, axis=0, tiled=True, to="invarying")
+
+
+def vary_like(x: jax.Array, like: jax.Array) -> jax.Array:
+    """x itself; to shard_map it varies over the axes that `like` varies over, as if every device had its own copy.
+
+    Its gradient is then summed over devices once, here. Without it each use of x sums its own, be it inside of a loop,
+    and a custom derivative that forgets to is refused. Where JAX does not keep track of what varies (no axis,
+    ``jax.pmap``, ``check_vma=False``) it does nothing.
+    """
+    missing = jax.typeof(like).manual_axis_type.varying - jax.typeof(x).manual_axis_type.varying
+    return lax.pcast(x, tuple(missing), to="varying") if missing else x

@@ -29,6 +29,7 @@ from jssl.objectives.non_contrastive.barlow_twins import barlow_twins_loss
 from jssl.objectives.non_contrastive.byol import byol_loss
 from jssl.objectives.non_contrastive.simsiam import simsiam_loss
 from jssl.objectives.non_contrastive.vicreg import vicreg_loss
+from jssl.objectives.prediction.causal_lm import causal_lm_loss
 from jssl.objectives.prediction.cross_entropy import cross_entropy_loss, soft_cross_entropy_loss
 from jssl.objectives.reconstruction.denoising import denoising_loss
 from jssl.objectives.reconstruction.mae import mae_loss
@@ -40,6 +41,7 @@ __all__ = [
     "alignment",
     "barlow_twins_loss",
     "byol_loss",
+    "causal_lm_loss",
     "cross_entropy_loss",
     "data2vec_loss",
     "data2vec_targets",

@@ -129,6 +129,13 @@ def _weighted_cross_entropy_loss(logits, labels, weights, *, axis_name=None):
     return objectives.cross_entropy_loss(logits, labels, label_smoothing=0.1, weights=weights, axis_name=axis_name)
 
 
+def _language(generator, batch):
+    """Features of three positions per example, the embedding of five tokens, targets, and weights of which some are 0."""
+    features, embedding = generator.normal(size=(batch, 3, 8)), generator.normal(size=(5, 8))
+    _, targets, weights = _classified_positions(generator, batch)
+    return features.astype(np.float32), embedding.astype(np.float32), targets, weights
+
+
 _dino_loss = functools.partial(objectives.dino_loss, student_temperature=0.1, teacher_temperature=0.04)
 
 TABLE = {
@@ -221,6 +228,16 @@ TABLE = {
         (2,),
         mean_over_examples=False,
         labels=(1,),
+    ),
+    "causal_lm_loss": Row(  # 5 divides no number of tokens below, so that padding is met
+        functools.partial(objectives.causal_lm_loss, tile=5),
+        _language,
+        (0, None, 0, 0),
+        (0, 1),
+        (3,),
+        mean_over_examples=False,
+        products=True,
+        labels=(2,),
     ),
     "soft_cross_entropy_loss": Row(objectives.soft_cross_entropy_loss, _soft_targets, (0, 0), (0,), (1,)),
 }

@@ -66,8 +66,9 @@ def test_same_loss_and_gradient_for_sharded_arrays_under_plain_jit(name):
     jax.tree.map(close, sharded, row.value_and_grads(*arrays))
 
 
-# A loss built on a gather with and without chunks, one on a mean, one on a quotient of sums.
-@pytest.mark.parametrize("name", ["nt_xent", "nt_xent chunked", "dino_loss", "mae_loss"])
+# A loss built on a gather with and without chunks, one on a mean, one on a quotient of sums, one with a derivative of
+# its own and an array that all devices share.
+@pytest.mark.parametrize("name", ["nt_xent", "nt_xent chunked", "dino_loss", "mae_loss", "causal_lm_loss"])
 def test_parameter_gradient_follows_the_documented_rule(name):
     """Nothing to reduce in shard_map; one pmean of the gradients in pmap and with check_vma=False."""
     row, devices = TABLE[name], 4
@@ -176,10 +177,11 @@ def test_mismatched_shapes_are_named(name):
             assert "\n" not in str(error)
         else:
             accepted.append((i, axis))
-    # The lengths that are free: of the queue, the numbers of crops and of classes, and all of an array that is alone.
+    # The lengths that are free: of the queue, the numbers of crops, of classes and of tokens, and all of an array that is alone.
     crops = {"dino_loss", "dinov2_loss", "swav_loss"}
     free = {"info_nce queue": [(2, 0)], "koleo_loss": [(0, 0), (0, 1)]}
     free |= {"cross_entropy_loss": [(0, 1)], "cross_entropy_loss weighted": [(0, 2)]}
+    free |= {"causal_lm_loss": [(1, 0)]}
     free |= dict.fromkeys(crops, [(0, 0), (1, 0)])
     assert accepted == free.get(name, [])
 
