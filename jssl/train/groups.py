@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import optax
 
 __all__ = [
-    "freeze",
     "is_bias_or_norm",
     "is_stacked",
     "map_with_path",
@@ -22,6 +21,7 @@ __all__ = [
     "scale_updates",
     "split",
     "vit_layer",
+    "withhold",
 ]
 
 
@@ -122,14 +122,14 @@ def split(
     return optax.partition({"matching": matching, "rest": rest}, label)
 
 
-class FreezeState(NamedTuple):
+class WithholdState(NamedTuple):
     """Updates seen so far, and the state of the wrapped optimiser."""
 
     count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     inner: optax.OptState
 
 
-def freeze(
+def withhold(
     tx: optax.GradientTransformation, which: str | Callable[[str], bool], *, until_step: int
 ) -> optax.GradientTransformation:
     """Withholds the first ``until_step`` updates from a part of the parameters.
@@ -145,7 +145,7 @@ def freeze(
     Returns:
       An optax gradient transformation.
 
-    >>> tx = freeze(optax.sgd(1.0), "head/last", until_step=1)
+    >>> tx = withhold(optax.sgd(1.0), "head/last", until_step=1)
     >>> params = {"head": {"last": jnp.ones(1)}}
     >>> updates, state = tx.update(params, tx.init(params))
     >>> float(updates["head"]["last"][0]), float(tx.update(params, state)[0]["head"]["last"][0])
@@ -154,7 +154,7 @@ def freeze(
     frozen = (lambda path: re.search(which, path) is not None) if isinstance(which, str) else which
 
     def init(params):
-        return FreezeState(jnp.zeros((), jnp.int32), tx.init(params))
+        return WithholdState(jnp.zeros((), jnp.int32), tx.init(params))
 
     def update(updates, state, params=None):
         updates, inner = tx.update(updates, state.inner, params)
@@ -163,6 +163,6 @@ def freeze(
         def hold(path, u):
             return jnp.where(withheld, jnp.zeros_like(u), u) if frozen(path) else u
 
-        return map_with_path(hold, updates), FreezeState(optax.safe_increment(state.count), inner)
+        return map_with_path(hold, updates), WithholdState(optax.safe_increment(state.count), inner)
 
     return optax.GradientTransformation(init, update)

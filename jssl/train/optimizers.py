@@ -1,148 +1,27 @@
 """Optimisers by name, built from optax transformations.
 
-Every optimiser is one chain: clip, the optimiser's own rule with weight decay and learning rate, then constant factors
-per leaf (layer-wise decay, groups with a learning rate of their own). All of its state is arrays, so that it can be
-sharded, donated and checkpointed; it runs on global arrays, so that norms (clip, LARS, LAMB, Muon) are those of whole
-parameters.
+``make_optimizer`` is one rule with weight decay and learning rate, then constant factors per leaf (layer-wise decay,
+groups with a learning rate of their own). ``build`` is what a run takes: the gradient is clipped, the parameters are split
+between two such chains where some keep a constant rate, and some are frozen for a while. All state is arrays, so that it
+can be sharded, donated and checkpointed; it runs on global arrays, so that norms (clip, LARS, LAMB, Muon) are those of
+whole parameters.
 """
 
 import inspect
-import math
 import re
 from collections.abc import Callable, Mapping
 
 import jax
 import optax
-from optax.contrib import MuonDimensionNumbers, scale_by_muon
 
 from jssl.hints import nearest
-from jssl.train.groups import (
-    freeze,
-    is_bias_or_norm,
-    is_stacked,
-    map_with_path,
-    scale_groups,
-    scale_layers,
-    scale_updates,
-    split,
-    vit_layer,
-)
+from jssl.train.groups import is_bias_or_norm, map_with_path, scale_groups, scale_layers, split, vit_layer, withhold
+from jssl.train.rules import OPTIMIZERS
 from jssl.train.schedules import Schedule
-from jssl.train.trust_ratio import scale_by_clipped_trust_ratio, scale_by_trust_ratio
 
-__all__ = [
-    "OPTIMIZERS",
-    "freeze",
-    "is_bias_or_norm",
-    "make_optimizer",
-    "scale_groups",
-    "scale_layers",
-    "split",
-    "vit_layer",
-]
+__all__ = ["OPTIMIZERS", "Rate", "build", "make_optimizer"]
 
 Rate = float | Schedule
-
-
-# --- the optimisers: (learning rate, weight decay transformation, mask of the adapted leaves) -> transformation
-
-
-def _momentum(momentum: float, nesterov: bool):
-    return optax.trace(momentum, nesterov=nesterov) if momentum else optax.identity()
-
-
-def _sgd(learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False):
-    return optax.chain(decay, _momentum(momentum, nesterov), optax.scale_by_learning_rate(learning_rate))
-
-
-def _adamw(learning_rate, decay, adapted, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8):
-    return optax.chain(optax.scale_by_adam(b1, b2, eps), decay, optax.scale_by_learning_rate(learning_rate))
-
-
-def _lars(
-    learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 1e-3
-):
-    trust = scale_by_trust_ratio(trust_coefficient, adapted)
-    return optax.chain(decay, trust, _momentum(momentum, nesterov), optax.scale_by_learning_rate(learning_rate))
-
-
-def _larc(
-    learning_rate, decay, adapted, *, momentum: float = 0.9, nesterov: bool = False, trust_coefficient: float = 0.02
-):
-    trust = scale_by_clipped_trust_ratio(trust_coefficient, adapted, learning_rate)
-    return optax.chain(decay, trust, _momentum(momentum, nesterov), optax.scale_by_learning_rate(learning_rate))
-
-
-def _lars_simclr(
-    learning_rate,
-    decay,
-    adapted,
-    *,
-    momentum: float = 0.9,
-    nesterov: bool = False,
-    trust_coefficient: float = 1e-3,
-    classic_momentum: bool = True,
-):
-    trust = scale_by_trust_ratio(trust_coefficient, adapted)
-    scale = optax.scale_by_learning_rate(learning_rate)
-    if classic_momentum:
-        return optax.chain(decay, trust, scale, _momentum(momentum, nesterov))
-    return optax.chain(decay, _momentum(momentum, nesterov), trust, scale)
-
-
-def _lamb(learning_rate, decay, adapted, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-6):
-    trust = scale_by_trust_ratio(1.0, adapted)
-    return optax.chain(optax.scale_by_adam(b1, b2, eps), decay, trust, optax.scale_by_learning_rate(learning_rate))
-
-
-def _muon(
-    learning_rate,
-    decay,
-    adapted,
-    *,
-    momentum: float = 0.95,
-    nesterov: bool = True,
-    b1: float = 0.9,
-    b2: float = 0.95,
-    eps: float = 1e-8,
-    newton_schulz_steps: int = 5,
-    adam: str = r"token|register|embed",
-):
-    def label(tree):
-        return map_with_path(
-            lambda path, leaf, adapt: "muon" if adapt and leaf.ndim >= 2 and not re.search(adam, path) else "adam",
-            tree,
-            adapted(tree),
-        )
-
-    def dimensions(tree):
-        """(in, out) of a dense kernel, (height, width, in, out) of a convolution: the last axis is the output."""
-        return map_with_path(
-            lambda path, leaf: MuonDimensionNumbers(tuple(range(is_stacked(path), leaf.ndim - 1)), leaf.ndim - 1), tree
-        )
-
-    def rms(path, leaf):
-        """Brings an orthogonal update to an RMS of 0.2, like AdamW's: one learning rate serves both groups."""
-        return 0.2 * math.sqrt(max(leaf.shape[-1], math.prod(leaf.shape[is_stacked(path) : -1])))
-
-    momentum_rule = scale_by_muon(
-        ns_steps=newton_schulz_steps, beta=momentum, eps=eps, nesterov=nesterov, weight_dimension_numbers=dimensions
-    )
-    rule = optax.partition(
-        {"muon": optax.chain(momentum_rule, scale_updates(rms)), "adam": optax.scale_by_adam(b1, b2, eps)}, label
-    )
-    return optax.chain(rule, decay, optax.scale_by_learning_rate(learning_rate))
-
-
-OPTIMIZERS: dict[str, Callable] = {
-    "sgd": _sgd,
-    "adamw": _adamw,
-    "lars": _lars,
-    "larc": _larc,
-    "lars_simclr": _lars_simclr,
-    "lamb": _lamb,
-    "muon": _muon,
-}
 
 
 def make_optimizer(
@@ -150,7 +29,6 @@ def make_optimizer(
     *,
     learning_rate: Rate,
     weight_decay: Rate = 0.0,
-    clip_norm: float | None = None,
     layer_decay: float | None = None,
     num_layers: int | None = None,
     layer_of: Callable[[str, int], int] | None = None,
@@ -176,7 +54,6 @@ def make_optimizer(
       name: a key of ``OPTIMIZERS``.
       learning_rate: number or schedule.
       weight_decay: number or schedule (DINO and I-JEPA raise it over the run).
-      clip_norm: clips the global gradient norm first.
       layer_decay: the learning rate of layer l is multiplied by layer_decay^(num_layers + 1 - l).
       num_layers: blocks of the encoder; needed with ``layer_decay``.
       layer_of: (path, num_layers) -> layer id in [0, num_layers + 1]; ``vit_layer`` by default.
@@ -219,14 +96,65 @@ def make_optimizer(
 
     # A constant zero costs nothing; with a schedule optax counts the steps.
     decay = optax.add_decayed_weights(weight_decay, mask=adapted) if weight_decay != 0.0 else optax.identity()
-    chain = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
-    chain.append(OPTIMIZERS[name](learning_rate, decay, adapted, **options))
+    chain = [OPTIMIZERS[name](learning_rate, decay, adapted, **options)]
     if layer_decay is not None:
         assert num_layers is not None  # checked above
         chain.append(scale_layers(layer_decay, num_layers, layer_of or vit_layer))
     if groups:
         chain.append(scale_groups(groups))
     return _allow_promotion(optax.chain(*chain))
+
+
+def build(
+    name: str,
+    *,
+    learning_rate: Rate,
+    weight_decay: Rate = 0.0,
+    clip_norm: float | None = None,
+    constant_rate: str = "",
+    peak: float | None = None,
+    freeze: str = "",
+    freeze_for: int = 0,
+    **options,
+) -> optax.GradientTransformation:
+    """The whole optimiser of a run: clip, one or two chains of ``make_optimizer``, freeze.
+
+    Args:
+      name: a key of ``OPTIMIZERS``.
+      learning_rate: number or schedule.
+      weight_decay: number or schedule.
+      clip_norm: bound on the norm of the whole gradient, before it is split; None or 0 leaves it alone.
+      constant_rate: regex of parameter paths that are trained at ``peak`` all along (SimSiam's predictor).
+      peak: their learning rate; needed with ``constant_rate``.
+      freeze: regex of parameter paths that stay as they are for the first ``freeze_for`` updates (DINO's last layer).
+      freeze_for: how many.
+      **options: of ``make_optimizer``.
+
+    Returns:
+      An optax gradient transformation.
+
+    Raises:
+      ValueError: ``constant_rate`` without ``peak``; whatever ``make_optimizer`` refuses.
+
+    >>> import jax.numpy as jnp
+    >>> tx = build("sgd", learning_rate=1.0, clip_norm=5.0, constant_rate="^b", peak=0.5, momentum=0.0)
+    >>> params = {"a": jnp.zeros(1), "b": jnp.zeros(1)}
+    >>> updates, _ = tx.update({"a": jnp.array([6.0]), "b": jnp.array([8.0])}, tx.init(params), params)
+    >>> float(updates["a"][0]), float(updates["b"][0])
+    (-3.0, -2.0)
+    """
+    if constant_rate and peak is None:
+        raise ValueError(f"constant_rate={constant_rate!r} needs peak, the learning rate of these parameters")
+    tx = make_optimizer(name, learning_rate=learning_rate, weight_decay=weight_decay, **options)
+    if constant_rate:
+        assert peak is not None  # checked above
+        constant = make_optimizer(name, learning_rate=peak, weight_decay=weight_decay, **options)
+        tx = split(constant_rate, constant, tx)
+    if clip_norm:  # before the split, so that the norm is that of the whole gradient
+        tx = optax.chain(optax.clip_by_global_norm(clip_norm), tx)
+    if freeze:
+        tx = withhold(tx, freeze, until_step=freeze_for)
+    return tx
 
 
 def _allow_promotion(tx: optax.GradientTransformation) -> optax.GradientTransformation:

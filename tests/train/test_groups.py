@@ -10,8 +10,7 @@ import pytest
 from trajectories import trajectory
 
 from jssl.models import vit
-from jssl.train import optimizers
-from jssl.train.groups import vit_layer
+from jssl.train.groups import vit_layer, withhold
 from jssl.train.optimizers import OPTIMIZERS, make_optimizer
 
 
@@ -96,9 +95,9 @@ def test_groups_scale_the_learning_rate():
     np.testing.assert_allclose(change["predictor"]["kernel"], 10 * reference["predictor"]["kernel"], rtol=1e-3)
 
 
-def test_freeze_withholds_updates_until_the_step():
+def test_updates_are_withheld_until_the_step():
     params = {"head": {"last_layer": jnp.ones((2, 2))}, "encoder": jnp.ones((2, 2))}
-    tx = optimizers.freeze(make_optimizer("adamw", learning_rate=0.1, weight_decay=0.1), "last_layer", until_step=2)
+    tx = withhold(make_optimizer("adamw", learning_rate=0.1, weight_decay=0.1), "last_layer", until_step=2)
     free = make_optimizer("adamw", learning_rate=0.1, weight_decay=0.1)
     runs = list(zip(trajectory(tx, params, [params] * 4), trajectory(free, params, [params] * 4)))
     for step, ((p, _), (q, _)) in enumerate(runs):

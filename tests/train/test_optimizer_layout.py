@@ -10,7 +10,7 @@ from trajectories import assert_trees_close, random_tree, trajectory
 
 from jssl import sharding
 from jssl.train import schedules
-from jssl.train.optimizers import make_optimizer
+from jssl.train.optimizers import build
 
 UNROLLED = {
     "encoder": {f"block_{i}": {"fc1": {"kernel": (8, 16), "bias": (16,)}, "norm1": {"scale": (8,)}} for i in range(2)},
@@ -25,7 +25,7 @@ def stack(tree):
 
 
 def full_options(name):
-    return make_optimizer(
+    return build(
         name,
         learning_rate=schedules.warmup_cosine(0.1, 2, 10),
         weight_decay=schedules.cosine(0.04, 0.4, 10),

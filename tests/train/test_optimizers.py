@@ -10,7 +10,8 @@ import optax
 import pytest
 from trajectories import assert_trees_close, random_tree, trajectory
 
-from jssl.train.optimizers import make_optimizer
+from jssl.train import schedules
+from jssl.train.optimizers import build, make_optimizer
 
 # --- the authors' trajectories
 
@@ -167,18 +168,73 @@ def test_muon_orthogonalises_matrices_and_convolutions_only():
         np.testing.assert_allclose(np.abs(updates[name]), 1.0, rtol=1e-3)
 
 
+def test_a_constant_zero_weight_decay_keeps_no_counter():
+    params = {"kernel": jnp.ones((2, 2))}
+    assert len(jax.tree.leaves(make_optimizer("sgd", learning_rate=0.1, momentum=0.0).init(params))) == 0
+
+
+# --- the whole chain of a run
+
+
 def test_clip_norm_clips_the_global_norm():
     params = {"a": jnp.zeros(2), "b": jnp.zeros((1, 1))}
     gradients = {"a": jnp.array([3.0, 0.0]), "b": jnp.array([[4.0]])}
-    tx = make_optimizer("sgd", learning_rate=1.0, momentum=0.0, clip_norm=0.5)
+    tx = build("sgd", learning_rate=1.0, momentum=0.0, clip_norm=0.5)
     updates, _ = tx.update(gradients, tx.init(params), params)
     np.testing.assert_allclose(updates["a"], [-0.3, 0.0], rtol=1e-6)
     np.testing.assert_allclose(updates["b"], [[-0.4]], rtol=1e-6)
 
 
-def test_a_constant_zero_weight_decay_keeps_no_counter():
-    params = {"kernel": jnp.ones((2, 2))}
-    assert len(jax.tree.leaves(make_optimizer("sgd", learning_rate=0.1, momentum=0.0).init(params))) == 0
+def test_clipping_comes_before_the_split():
+    """The norm is that of the whole gradient, 5, and the constant rate stays while the schedule falls."""
+    cosine = schedules.warmup_cosine(0.1, 0, 4)
+    tx = build("sgd", learning_rate=cosine, clip_norm=1.0, constant_rate="^predictor", peak=0.1, momentum=0.0)
+    params = {"encoder": jnp.zeros(1), "predictor": jnp.zeros(1)}
+    gradient = {"encoder": jnp.array([3.0]), "predictor": jnp.array([4.0])}
+    state, updates = tx.init(params), []
+    for _ in range(4):
+        step, state = tx.update(gradient, state, params)
+        updates.append((float(step["encoder"][0]), float(step["predictor"][0])))
+    encoder, predictor = zip(*updates)
+    assert encoder == pytest.approx([-0.06 * x for x in (1.0, 0.853553, 0.5, 0.146447)], rel=1e-4)
+    assert predictor == pytest.approx([-0.08] * 4, rel=1e-5)
+
+
+def test_both_parts_have_the_options_and_the_weight_decay():
+    """With one rate for all, the split changes nothing."""
+    params = {"encoder": {"kernel": jnp.ones((2, 2))}, "predictor": {"kernel": jnp.ones((2, 2))}}
+    options = {"weight_decay": 0.5, "constant_rate": "^predictor", "peak": 0.1, "b1": 0.0, "eps": 1.0}
+    tx = build("adamw", learning_rate=0.1, **options)
+    updates, _ = jax.jit(tx.update)(params, tx.init(params), params)
+    for part in params:  # Adam's first step without momentum: g / (|g| + 1)
+        np.testing.assert_allclose(updates[part]["kernel"], -0.1 * (0.5 + 0.5), rtol=1e-5)
+
+
+def test_frozen_parameters_keep_still_and_the_rest_does_not():
+    params = {"head": {"last": jnp.ones(1)}, "predictor": jnp.ones(1), "encoder": jnp.ones(1)}
+    gradients = [jax.tree.map(jnp.ones_like, params)] * 4
+    tx = build(
+        "sgd",
+        learning_rate=0.1,
+        clip_norm=100.0,
+        constant_rate="^predictor",
+        peak=1.0,
+        freeze="last|^predictor",
+        freeze_for=2,
+        momentum=0.0,
+    )
+    runs = [jax.tree.map(lambda x: round(float(x[0]), 5), p) for p, _ in trajectory(tx, params, gradients)]
+    assert [run["encoder"] for run in runs] == [0.9, 0.8, 0.7, 0.6]
+    assert [run["head"]["last"] for run in runs] == [1.0, 1.0, 0.9, 0.8]
+    assert [run["predictor"] for run in runs] == [1.0, 1.0, 0.0, -1.0]
+
+
+def test_a_chain_with_nothing_added_is_the_optimizer():
+    start, gradients = random_tree(0, SHAPES), [random_tree(t, SHAPES) for t in (1, 2)]
+    options = {"learning_rate": 0.1, "weight_decay": 0.01, "momentum": 0.8}
+    plain = [p for p, _ in trajectory(make_optimizer("lars", **options), start, gradients)]
+    for (params, _), p in zip(trajectory(build("lars", **options), start, gradients), plain, strict=True):
+        assert_trees_close(params, p, rtol=0)
 
 
 # --- errors
@@ -191,8 +247,9 @@ def test_a_constant_zero_weight_decay_keeps_no_counter():
         ("sgd", {"momentun": 0.9}, "sgd has no option 'momentun'; did you mean 'momentum'?"),
         ("adamw", {"momentum": 0.9}, "adamw has no option 'momentum'; there are b1, b2, eps"),
         ("adamw", {"layer_decay": 0.7}, "layer_decay needs num_layers"),
+        ("sgd", {"constant_rate": "^predictor"}, "constant_rate='^predictor' needs peak, the learning rate of these"),
     ],
 )
 def test_errors_name_what_to_do(name, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        make_optimizer(name, learning_rate=0.1, **options)
+        build(name, learning_rate=0.1, **options)
