@@ -81,10 +81,24 @@ def stream(
 
     Yields:
       dict: ``features`` (rows, D) float32 and the fields (rows, ...), rows at most ``batch_size``.
+
+    Raises:
+      ValueError: see ``extract``; a field that the source lacks.
+
+    >>> from types import SimpleNamespace as Namespace
+    >>> from jssl.evaluation.texts import Texts
+    >>> plain = Namespace(prepare=lambda example: example["captions"][0], apply=lambda p, e, x: Namespace(pooled=x))
+    >>> parts = stream(plain, ({}, {}), Texts(np.ones((5, 3), np.int32)), batch_size=2, fields=["captions"])
+    >>> [(part["features"].shape, part["captions"].shape) for part in parts]
+    [((2, 3), (2, 1, 3)), ((2, 3), (2, 1, 3)), ((1, 3), (1, 1, 3))]
     """
     chosen = np.arange(len(source)) if indices is None else np.asarray(list(indices), int)
     if not len(chosen):
         raise ValueError("there are no examples to encode")
+    if lacks := sorted(set(fields) - set(source.spec)):
+        raise ValueError(f"the source has no {lacks[0]}; it has {', '.join(source.spec)}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size} holds no example; use at least 1")
     if sharding is not None and batch_size % sharding.num_devices:
         raise ValueError(f"batch_size={batch_size} is not a multiple of the {sharding.num_devices} devices")
     return _stream(readout, variables, source, chosen, batch_size, sharding, tuple(fields))

@@ -52,7 +52,7 @@ def recalls(images, captions, example, text, *, block_size: int = 512) -> dict[s
       ``image_to_text_r1`` and so on: recall at k of images as queries; ``text_to_image_r1`` and so on: of captions.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes that do not fit, no captions.
 
     >>> found = recalls(np.eye(2), np.eye(2)[::-1], np.array([0, 1]), np.array([0, 1]))
     >>> found["image_to_text_r1"], found["image_to_text_r5"]
@@ -67,6 +67,8 @@ def recalls(images, captions, example, text, *, block_size: int = 512) -> dict[s
             f"retrieval takes one image and text per caption, not {len(captions)} captions, "
             f"{len(example)} images and {len(text)} texts"
         )
+    if not len(captions):
+        raise ValueError("retrieval needs captions; there are none")
     texts = int(text.max()) + 1
     pairs = np.unique(example.astype(np.int64) * texts + text)  # (image, text) as one number
     asked = np.unique(example)

@@ -112,6 +112,14 @@ class Encoder(Subject):
       sharding: how a batch is laid out; None is one device.
       text: what the text readout was trained on, known to the run; by default as the data say.
       name: what messages call it.
+
+    >>> from types import SimpleNamespace as Namespace
+    >>> from jssl.evaluation.texts import Texts
+    >>> length = lambda params, extra, rows: Namespace(pooled=(rows > 0).sum(1, keepdims=True))
+    >>> readout = Namespace(prepare=lambda example: example["captions"][0], apply=length)
+    >>> encoder = Encoder({"text": readout}, ({}, {}), {"test": Texts(np.array([[7, 8, 0], [9, 0, 0]], np.int32))})
+    >>> encoder.features("test").tolist(), encoder.field("test", "captions").shape
+    ([[2.0], [1.0]], (2, 1, 3))
     """
 
     def __init__(
@@ -153,6 +161,12 @@ class Raw(Subject):
 
     Args:
       sources: "train" and "test".
+
+    >>> from jssl.evaluation.texts import Texts
+    >>> texts = Texts(np.array([[3, 4, 0], [3, 3, 3]], np.int32))
+    >>> Raw({"train": texts, "test": texts}).features("test").round(2)
+    array([[-0.35,  0.35],
+           [ 0.35, -0.35]], dtype=float32)
     """
 
     name = "the raw input"

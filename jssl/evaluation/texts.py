@@ -10,7 +10,7 @@ from jssl.data.source import Source
 __all__ = ["Texts", "tokenise"]
 
 PADDING = 0
-"""What a caption is filled up with; no token of any vocabulary here has this id."""
+"""What a caption is filled up with, whatever its tokenizer; a row of nothing else is no caption."""
 
 
 class Texts(Source):
@@ -41,21 +41,22 @@ class Texts(Source):
 
 
 def tokenise(texts: Sequence[str], tokenizer: str, length: int) -> np.ndarray:
-    """Texts as rows of tokens, cut to ``length`` or filled up with ``PADDING``.
+    """Texts as rows of tokens, made as the captions of a source are, see ``jssl.data.tokenizers.row``.
 
     Args:
       texts: N of them.
       tokenizer: what ``jssl.data.tokenizers.make`` takes.
-      length: L.
+      length: L; longer texts are cut, shorter ones filled up.
 
     Returns:
       (N, L) int32.
-    """
-    from jssl.data import tokenizers  # needed for text only, and heavy for some
 
-    encode = tokenizers.make(tokenizer).encode
-    rows = np.full((len(texts), length), PADDING, np.int32)
-    for row, text in zip(rows, texts):
-        tokens = encode(text)[:length]
-        row[: len(tokens)] = tokens
-    return rows
+    Raises:
+      ValueError: no text, or one that the tokenizer refuses.
+    """
+    from jssl.data import tokenizers
+
+    if not texts:
+        raise ValueError("there are no texts to tokenise")
+    made = tokenizers.make(tokenizer)
+    return np.stack([tokenizers.row(made, text, length) for text in texts])

@@ -80,7 +80,10 @@ def tokenizers(vocabulary):
 
     def make(spec):
         assert spec == "words"
-        encode = lambda text: np.array([1 + vocabulary.index(word) for word in text.split()], np.int32)  # noqa: E731
-        return SimpleNamespace(encode=encode, vocabulary=1 + len(vocabulary))
+        return lambda text: [1 + vocabulary.index(word) for word in text.split()]
 
-    return SimpleNamespace(make=make)
+    def row(tokenizer, text, length):
+        tokens = tokenizer(text)[:length]
+        return np.array(tokens + [0] * (length - len(tokens)), np.int32)
+
+    return SimpleNamespace(make=make, row=row)

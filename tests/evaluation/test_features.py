@@ -149,6 +149,10 @@ def test_errors_name_what_does_not_fit():
         extract(READOUT, variables(), SOURCE, indices=[])
     with pytest.raises(ValueError, match="no examples"):
         stream(READOUT, variables(), Counting(0))  # before anything is asked of it
+    with pytest.raises(ValueError, match="batch_size=0 holds no example"):
+        extract(READOUT, variables(), SOURCE, batch_size=0)
+    with pytest.raises(ValueError, match="the source has no size; it has image, label"):
+        stream(READOUT, variables(), SOURCE, fields=["label", "size"])
     with pytest.raises(ValueError, match="batch_size=6 is not a multiple of the 4 devices"):
         extract(READOUT, variables(), SOURCE, batch_size=6, sharding=sharding.batch_sharding(mesh))
     with pytest.raises(ValueError, match=r"must give \(B, D\) features, not \(4, 8, 8, 3\)"):

@@ -100,6 +100,8 @@ def test_padding_is_no_caption():
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="not 2 captions, 3 images and 2 texts"):
         recalls(np.eye(2), np.eye(2), np.arange(3), np.arange(2))
+    with pytest.raises(ValueError, match="there are none"):
+        recalls(np.eye(2), np.zeros((0, 2)), [], [])
     with pytest.raises(ValueError, match=r"of one width, not \(2, 3\) and \(2, 2\)"):
         recalls(np.eye(2), np.eye(2, 3), np.arange(2), np.arange(2))
     with pytest.raises(ValueError, match="needs features and queries, not 0 and 1"):

@@ -9,7 +9,6 @@ from hand_made import Arrays, Readout, images, pairs, tokenizers
 import jssl.data
 from jssl.data.source import About
 from jssl.evaluation import Encoder, Text, evaluate, zero_shot
-from jssl.evaluation.texts import tokenise
 from jssl.models.features import Features
 
 WORDS = ["a", "picture", "of", "photo", "cat", "dog", "red", "fox"]
@@ -84,12 +83,6 @@ def test_templates_are_an_option():
 
 def test_names_with_braces_and_underscores_are_words():
     assert zero_shot.prompts(["{x}_y"], ["a {}"]) == ["a {x} y"]
-
-
-def test_texts_are_filled_up_and_cut():
-    rows = tokenise(["a cat", "a picture of a red fox"], "words", 4)
-    np.testing.assert_array_equal(rows, [[1, 5, 0, 0], [1, 2, 3, 1]])
-    assert rows.dtype == np.int32
 
 
 def test_data_without_captions_take_the_text_of_the_run():
