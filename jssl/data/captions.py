@@ -32,7 +32,7 @@ class CaptionsSource(EncodedSource):
         table, which is the default.
       file_column: name of the column of files.
       caption_column: name of the column of captions.
-      label_column: name of the column of classes; None is no labels.
+      label_column: name of the column of classes; None is no labels. An empty cell is a class of its own.
       captions: C, at most so many captions of a picture; None is the most that one has.
       length: L, tokens of a caption.
       tokenizer: see `jssl.data.tokenizers.make`; one that pads with 0.
@@ -43,6 +43,16 @@ class CaptionsSource(EncodedSource):
     Raises:
       ValueError: if the table is missing, empty or damaged, a picture that it names is not there, or an option is out
         of range.
+
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a.png", "b.png"):
+    ...         Image.new("RGB", (8, 8)).save(f"{folder}/{name}")
+    ...     _ = pathlib.Path(folder, "table.csv").write_text("file,caption\\na.png,a cat\\nb.png,a dog\\nb.png,a puppy\\n")
+    ...     source = CaptionsSource(f"{folder}/table.csv", holdout=0, length=7, image_size=8)
+    ...     source[0]["captions"].tolist(), source[1]["captions"].shape
+    ([[1, 100, 35, 102, 100, 119, 2], [1, 100, 35, 102, 100, 119, 2]], (2, 7))
     """
 
     OPTIONS = {

@@ -181,7 +181,9 @@ class SyntheticSource(Source):
     def story(self, index: int) -> str:
         """A few sentences about an example, true of its picture, see `jssl.data.scenes.story`."""
         index = range(len(self))[index]
-        return story(self.scene(index), self._uniform(np.array([index]), 16)[0, 11:])  # which no picture depends on
+        return story(
+            self.scene(index), self._uniform(np.array([index]), 16)[0, 11:].tolist()
+        )  # which no picture depends on
 
     def clip(self, index: int, frames: int) -> np.ndarray:
         """The example in motion: the copies drift, bounce off the edges and turn; frame 0 is the image itself.
