@@ -22,8 +22,8 @@ class CaptionsSource(EncodedSource):
     several captions has several lines, or in .jsonl a list. Examples come in the order in which the table first names
     their files; every so many-th is "test".
 
-    Each caption is a row as `jssl.data.tokenizers.row` makes it: beginning, tokens, end, zeros. A picture with fewer than
-    C captions repeats its first.
+    Each caption is a row as `jssl.data.tokenizers.row` makes it: beginning, tokens, end, zeros. The captions that a
+    picture lacks are zeros.
 
     Args:
       path: of the table.
@@ -52,7 +52,7 @@ class CaptionsSource(EncodedSource):
     ...     _ = pathlib.Path(folder, "table.csv").write_text("file,caption\\na.png,a cat\\nb.png,a dog\\nb.png,a puppy\\n")
     ...     source = CaptionsSource(f"{folder}/table.csv", holdout=0, length=7, image_size=8)
     ...     source[0]["captions"].tolist(), source[1]["captions"].shape
-    ([[1, 100, 35, 102, 100, 119, 2], [1, 100, 35, 102, 100, 119, 2]], (2, 7))
+    ([[1, 100, 35, 102, 100, 119, 2], [0, 0, 0, 0, 0, 0, 0]], (2, 7))
     """
 
     OPTIONS = {
@@ -137,7 +137,8 @@ class CaptionsSource(EncodedSource):
             at = (at + 1) % len(self)
         texts = self._texts[at][: self._count]
         rows = [tokenizers.row(self._tokenizer, text, self._length) for text in texts]
-        return example | {"captions": np.stack(rows + rows[:1] * (self._count - len(rows)))}
+        missing = [np.zeros(self._length, np.int32)] * (self._count - len(rows))
+        return example | {"captions": np.stack(rows + missing)}
 
 
 def _places(names: list[str], root: str) -> dict[str, bytes | tuple[str, int, int]]:
