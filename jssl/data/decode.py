@@ -8,7 +8,7 @@ from os import cpu_count
 import numpy as np
 from PIL import Image
 
-__all__ = ["decode_image", "parallel_map", "resize_image", "to_rgb"]
+__all__ = ["decode_image", "parallel_map", "picture_size", "to_rgb"]
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -26,42 +26,47 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def resize_image(image: Image.Image, image_size: int) -> Image.Image:
-    """Shorter side to image_size (bicubic, antialiased), then the central square."""
-    width, height = image.size
-    if (width, height) == (image_size, image_size):
-        return image
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return image.resize((image_size, image_size), Image.Resampling.BICUBIC, (left, top, left + side, top + side), 2.0)
+def picture_size(encoded: bytes) -> tuple[int, int]:
+    """(height, width) of an image file, from its header.
+
+    Raises:
+      ValueError: the bytes are no image.
+    """
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            return image.size[::-1]
+    except Exception as error:
+        raise ValueError(f"not an image ({type(error).__name__}: {error})") from error
 
 
-def decode_image(encoded: bytes, image_size: int | None = None) -> np.ndarray:
-    """Decodes PNG, JPEG and whatever else Pillow reads.
+def decode_image(encoded: bytes, canvas: tuple[int, int] | None = None) -> tuple[np.ndarray, tuple[int, int]]:
+    """Decodes PNG, JPEG and whatever else Pillow reads, and resizes the whole picture to a canvas.
 
     Args:
       encoded: the bytes of one image file.
-      image_size: side of the square result; None keeps the size of the file.
+      canvas: (height, width) of the result, which may squash the picture; None keeps its own.
 
     Returns:
-      (H, W, 3) uint8.
+      (H, W, 3) uint8 and the picture's own (height, width).
 
     Raises:
       ValueError: if the bytes are not a whole image.
 
     >>> file = io.BytesIO()
     >>> Image.new("L", (8, 6), 255).save(file, "PNG")
-    >>> decode_image(file.getvalue(), 4).shape
-    (4, 4, 3)
+    >>> image, size = decode_image(file.getvalue(), (4, 4))
+    >>> image.shape, size
+    ((4, 4, 3), (6, 8))
     """
     try:
         image: Image.Image = Image.open(io.BytesIO(encoded))
-        if image_size is not None:
-            image.draft("RGB", (image_size, image_size))  # JPEG: decode at 1/2, 1/4 or 1/8 where that is enough
+        size = image.size[::-1]
+        if canvas is not None:
+            image.draft("RGB", canvas[::-1])  # JPEG: decode at 1/2, 1/4 or 1/8 where that is enough
         image = to_rgb(image)
-        if image_size is not None:
-            image = resize_image(image, image_size)
-        return np.array(image, np.uint8)
+        if canvas is not None and image.size != canvas[::-1]:
+            image = image.resize(canvas[::-1], Image.Resampling.BICUBIC)
+        return np.array(image, np.uint8), size
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, zlib.error and more
         raise ValueError(f"not a whole image ({type(error).__name__}: {error})") from error
 

@@ -2,7 +2,7 @@
 
 import os
 
-from jssl.data.layout import fingerprint, is_image, select
+from jssl.data.layout import is_image, select
 from jssl.data.source import EncodedSource
 
 __all__ = ["FolderSource"]
@@ -17,7 +17,7 @@ class FolderSource(EncodedSource):
     Args:
       path: the folder.
       split: "train" or "test".
-      image_size: side of the square to resize to.
+      image_size: see `EncodedSource`.
       limit: at most so many examples, evenly from the classes.
       holdout: part of each class that is "test" where there are no test/ or val/ folders.
       on_error: "raise" or "skip", see `EncodedSource`.
@@ -39,10 +39,9 @@ class FolderSource(EncodedSource):
         if not names:
             raise ValueError(f"no image in {path}; expected {path}/<class>/<name>.png (or .jpg, .webp, ...)")
         chosen, labels, class_names = select(names, split, holdout=holdout, limit=limit)
-        self._relative = [names[i] for i in chosen]
-        paths = [os.path.join(root, name) for name in self._relative]
-        super().__init__(paths, labels, class_names, image_size=image_size, on_error=on_error)
-        self.fingerprint = fingerprint(self._relative, self.read, image_size, class_names)
+        relative = [names[i] for i in chosen]
+        paths = [os.path.join(root, name) for name in relative]
+        super().__init__(paths, labels, class_names, image_size=image_size, on_error=on_error, identity=relative)
 
     def read(self, index):
         """The encoded bytes of an example."""

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 
 from jssl.data.layout import take_evenly
-from jssl.data.source import ArraySource
+from jssl.data.source import About, ArraySource
 
 __all__ = ["IdxSource", "read_idx"]
 
@@ -18,19 +18,20 @@ __all__ = ["IdxSource", "read_idx"]
 class IdxSource(ArraySource):
     """A folder with train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz] and their t10k- pair.
 
+    The pictures are grey and come in three equal channels.
+
     Args:
       path: the folder.
       split: "train" or "test" (the t10k files).
-      image_size: side of the square to resize to.
       limit: at most so many examples, evenly from the classes.
 
     Raises:
       ValueError: if a file is missing, broken or does not fit its partner.
     """
 
-    OPTIONS = {"image_size": int, "limit": int}
+    OPTIONS = {"limit": int}
 
-    def __init__(self, path, split="train", *, image_size=None, limit=None):
+    def __init__(self, path, split="train", *, limit=None):
         if split not in ("train", "test"):
             raise ValueError(f'split is "{split}"; use "train" or "test"')
         prefix = {"train": "train", "test": "t10k"}[split]
@@ -38,11 +39,11 @@ class IdxSource(ArraySource):
         labels = read_idx(_find(path, f"{prefix}-labels", "idx1-ubyte"), 1)
         if len(images) != len(labels):
             raise ValueError(f"{path} has {len(images)} {prefix} images but {len(labels)} labels; they are no pair")
-        class_names = [str(i) for i in range(int(labels.max(initial=0)) + 1)]
+        class_names = tuple(str(i) for i in range(int(labels.max(initial=0)) + 1))
         if limit is not None:
             chosen = take_evenly(labels, limit)
             images, labels = images[chosen], labels[chosen]
-        super().__init__(images, labels, class_names=class_names, image_size=image_size)
+        super().__init__({"image": np.repeat(images[..., None], 3, -1), "label": labels}, About(class_names))
 
 
 def _find(folder: str, name: str, kind: str) -> str:

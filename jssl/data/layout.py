@@ -1,12 +1,12 @@
 """What paths say: which split and class a file belongs to, which files are held out."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
-__all__ = ["fingerprint", "is_image", "select", "take_evenly"]
+__all__ = ["is_image", "select", "take_evenly"]
 
 _EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 _SPLITS = {"train": "train", "training": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
@@ -41,13 +41,13 @@ def take_evenly(labels: np.ndarray, limit: int) -> np.ndarray:
 
 def select(
     paths: Sequence[str], split: str, *, holdout: float = 0.1, limit: int | None = None
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None]:
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Chooses the files of a split and names their classes.
 
     The class is the parent folder. The first folder called train, test or val (or training, valid, validation) is the
     split, if every file is under one; then "test" is test/, or val/ where there is no test/. Otherwise a fixed part of
     each class is held out for "test". Files right in the split folder, in no folder, or all in
-    one folder have label -1.
+    one folder have no class; where others of the split have one, they are left out, and a warning says so.
 
     Args:
       paths: relative file names, separated by "/".
@@ -56,7 +56,8 @@ def select(
       limit: at most so many examples, taken evenly from the classes.
 
     Returns:
-      positions (n,) int64 into paths, labels (n,) int32, class names sorted (None when no file has one).
+      positions (n,) int64 into paths, labels (n,) int32 (None when no file of the split has one), class names sorted
+      (empty then).
 
     Raises:
       ValueError: if the split is unknown or would be empty.
@@ -98,19 +99,12 @@ def select(
         chosen = chosen[held == (split == "test")]
     if not len(chosen):
         raise ValueError(f'no image is left for split "{split}"; add a {split}/ folder or change holdout={holdout}')
+    labelled = labels[chosen] >= 0
+    if labelled.any() and not labelled.all():
+        strays = [paths[i] for i in chosen[~labelled]]
+        told = f"{len(strays)} picture{'s' * (len(strays) > 1)} in no class folder left out, the first is {strays[0]}"
+        logging.getLogger(__name__).warning("split %s: %s", split, told)
+        chosen = chosen[labelled]
     if limit is not None:
         chosen = chosen[take_evenly(labels[chosen], limit)]
-    return chosen, labels[chosen], class_names or None
-
-
-def fingerprint(names: Sequence[str], read: Callable[[int], bytes], *options: object) -> str:
-    """Hash of all names, of the content of up to 256 evenly spaced files and of the options: cheap for any size."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update("\n".join(names).encode("utf-8", "surrogateescape"))
-    for i in np.linspace(0, len(names) - 1, min(256, len(names))).astype(int):
-        try:
-            digest.update(read(int(i)))
-        except OSError:
-            digest.update(b"unreadable")
-    digest.update(repr(options).encode())
-    return digest.hexdigest()
+    return (chosen, labels[chosen], class_names) if labelled.any() else (chosen, None, ())

@@ -5,13 +5,12 @@ import dataclasses
 import functools
 import hashlib
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 import numpy as np
-from PIL import Image
 
-from jssl.data.decode import decode_image, parallel_map, resize_image
+from jssl.data.decode import decode_image, parallel_map, picture_size
 from jssl.hints import nearest
 
 __all__ = ["About", "ArraySource", "EncodedSource", "Source", "Spec", "open_source", "stack"]
@@ -29,6 +28,9 @@ _KINDS = {
 }
 _MADE = ("synthetic", "synthetic_text")  # by code: they name nothing to open
 
+
+_SAMPLE = 256  # files that are read when a source of pictures is opened
+_CANVAS = (256, 256)  # of pictures that differ in size
 
 Spec = Mapping[str, jax.ShapeDtypeStruct]
 """Shape and dtype of every field of one example."""
@@ -98,6 +100,24 @@ class Source(abc.ABC):
         """Counts an unreadable example, once however often it is met."""
         self.replaced.add(int(index))
 
+    def _take(self, indices: np.ndarray, threads: int | None) -> dict[str, np.ndarray]:
+        """What `stack` gives; sources that have a faster way than one by one override it."""
+        arrays = {name: np.empty((len(indices), *field.shape), field.dtype) for name, field in self.spec.items()}
+
+        def fill(row):
+            example = self[int(indices[row])]
+            if example.keys() != arrays.keys():
+                raise ValueError(f"example {indices[row]} has the fields {sorted(example)}, not {sorted(arrays)}")
+            for name, array in arrays.items():
+                value = np.asarray(example[name])
+                if value.shape != array.shape[1:] or value.dtype != array.dtype:
+                    told = f"{value.dtype}{value.shape}, the source's spec says {array.dtype}{array.shape[1:]}"
+                    raise ValueError(f"{name} of example {indices[row]} is {told}")
+                array[row] = value
+
+        parallel_map(fill, range(len(indices)), threads)
+        return arrays
+
 
 def stack(source: Source, indices: Iterable[int] | None = None, *, threads: int | None = None) -> dict[str, np.ndarray]:
     """Examples read in threads and stacked, field by field: name -> (N, ...).
@@ -109,112 +129,122 @@ def stack(source: Source, indices: Iterable[int] | None = None, *, threads: int 
 
     Raises:
       ValueError: an example is not what ``source.spec`` says.
+
+    >>> stack(ArraySource({"tokens": np.arange(6).reshape(3, 2)}), [2, 0])["tokens"].tolist()
+    [[4, 5], [0, 1]]
     """
-    indices = range(len(source)) if indices is None else list(indices)
-    arrays = {name: np.empty((len(indices), *field.shape), field.dtype) for name, field in source.spec.items()}
-
-    def fill(row):
-        example = source[int(indices[row])]
-        if example.keys() != arrays.keys():
-            raise ValueError(f"example {indices[row]} has the fields {sorted(example)}, not {sorted(arrays)}")
-        for name, array in arrays.items():
-            value = np.asarray(example[name])
-            if value.shape != array.shape[1:] or value.dtype != array.dtype:
-                told = f"{value.dtype}{value.shape}, the source's spec says {array.dtype}{array.shape[1:]}"
-                raise ValueError(f"{name} of example {indices[row]} is {told}")
-            array[row] = value
-
-    parallel_map(fill, range(len(indices)), threads)
-    return arrays
+    rows = np.arange(len(source)) if indices is None else np.asarray(list(indices), np.int64)
+    return source._take(rows, threads)
 
 
 class ArraySource(Source):
-    """Images that are already arrays.
+    """Examples that are already arrays, of any fields.
 
     Args:
-      images: (N, H, W, 3), (N, H, W, 1) or (N, H, W) uint8; grey becomes three equal channels.
-      labels: (N,) integers, or None.
-      class_names: names of the labels; by default their numbers.
-      image_size: side of the square to resize to.
+      fields: name -> (N, ...); integer labels become int32.
+      about: what is known of them; classes without names are called by their numbers.
 
     Raises:
-      ValueError: if the shapes or dtypes do not fit.
+      ValueError: no field, no example, lengths that differ, objects, or a field called "index".
 
-    >>> source = ArraySource(np.zeros((5, 8, 8), np.uint8))
-    >>> source[4]["image"].shape, source[4]["label"], source.num_classes
-    ((8, 8, 3), -1, None)
+    >>> source = ArraySource({"image": np.zeros((5, 8, 8, 3), np.uint8), "label": np.arange(5) % 2})
+    >>> source[4]["image"].shape, int(source[4]["label"]), source.about.class_names
+    ((8, 8, 3), 0, ('0', '1'))
     """
 
-    def __init__(self, images, labels=None, *, class_names=None, image_size=None):
-        images = np.asarray(images)
-        shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))
-        if images.dtype != np.uint8 or not shaped:
-            raise ValueError(
-                f"images are {images.dtype} {images.shape}; expected uint8 (N, H, W, 3), (N, H, W, 1) or (N, H, W)"
-            )
-        if not len(images):
-            raise ValueError("images are empty; give at least one")
-        if labels is not None and np.shape(labels) != (len(images),):
-            raise ValueError(f"labels have shape {np.shape(labels)}, images {images.shape}; expected ({len(images)},)")
-        images = images[..., None] if images.ndim == 3 else images
-        if image_size is not None and images.shape[1:3] != (image_size, image_size):
-            images = np.stack(
-                parallel_map(lambda x: np.array(resize_image(Image.fromarray(x), image_size)), _thin(images))
-            ).reshape(len(images), image_size, image_size, -1)
-        self._images = images
-        self._labels = np.full(len(images), -1, np.int32) if labels is None else np.asarray(labels, np.int32)
-        if class_names is None and labels is not None:
-            class_names = [str(i) for i in range(int(self._labels.max()) + 1)]
-        self.class_names = tuple(class_names) if class_names else None
-        digest = hashlib.blake2b(repr((images.shape, self.class_names)).encode(), digest_size=16)
-        digest.update(np.ascontiguousarray(images))
-        digest.update(self._labels.tobytes())
+    def __init__(self, fields: Mapping[str, np.ndarray], about: About | None = None):
+        arrays = {name: np.asarray(array) for name, array in fields.items()}
+        if not arrays:
+            raise ValueError("ArraySource got no fields; give at least one, such as image")
+        if "index" in arrays:
+            raise ValueError('a field is called "index", which the feeds add; rename it')
+        for name, array in arrays.items():
+            if array.ndim == 0 or array.dtype == object:
+                raise ValueError(f"{name} is {array.dtype}{array.shape}; expected an array (N, ...) of numbers")
+        lengths = {name: len(array) for name, array in arrays.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"fields differ in length: {lengths}")
+        if not min(lengths.values()):
+            raise ValueError(f"{', '.join(arrays)}: no examples; give at least one")
+        about = about or About()
+        if "label" in arrays:
+            labels = arrays["label"]
+            if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+                raise ValueError(f"label is {labels.dtype}{labels.shape}; expected (N,) integers from 0 on")
+            arrays["label"] = labels.astype(np.int32)
+            if not about.class_names:
+                about = dataclasses.replace(about, class_names=tuple(map(str, range(int(labels.max()) + 1))))
+        self._arrays, self.about = arrays, about
+        self.spec = {name: jax.ShapeDtypeStruct(array.shape[1:], array.dtype) for name, array in arrays.items()}
+        digest = hashlib.blake2b(repr((sorted(self.spec.items()), about)).encode(), digest_size=16)
+        for name in sorted(arrays):
+            digest.update(np.ascontiguousarray(arrays[name]))
         self.fingerprint = digest.hexdigest()
 
     def __len__(self):
-        return len(self._images)
+        return len(next(iter(self._arrays.values())))
 
     def __getitem__(self, index):
-        image = self._images[index]
-        return {"image": np.repeat(image, 3, -1) if image.shape[-1] == 1 else image, "label": int(self._labels[index])}
+        return {name: array[index] for name, array in self._arrays.items()}
 
-    def arrays(self):
-        """The images (three channels) and labels, without a copy where none is needed."""
-        images = np.repeat(self._images, 3, -1) if self._images.shape[-1] == 1 else self._images
-        return images, self._labels
-
-
-def _thin(images):
-    """PIL takes grey images without a channel axis."""
-    return images[..., 0] if images.shape[-1] == 1 else images
+    def _take(self, indices, threads):
+        return {name: array[indices] for name, array in self._arrays.items()}
 
 
 class EncodedSource(Source):
     """Image files in some container; subclasses say where the bytes are.
 
+    All pictures have one spec, whatever the files look like: each is resized whole to the source's canvas, and ``size``
+    is its true height and width, so that views can crop in true coordinates and restore its aspect. The canvas is
+    ``image_size`` x ``image_size``; without that option the size that all of up to 256 evenly spaced files share, and
+    256 x 256 where these differ.
+
     Args:
       names: name of each example, for messages.
-      labels: (N,) integers, -1 where there is none.
-      class_names: names of the labels, or None.
-      image_size: side of the square to resize to (shorter side, then central crop); None keeps each file's size.
-      on_error: "raise", or "skip": an unreadable image is replaced by the next readable one and counted in `skipped`.
+      labels: (N,) integers, or None.
+      class_names: names of the labels.
+      image_size: side of a square canvas.
+      on_error: "raise", or "skip": an unreadable image is replaced by the next readable one and counted in `replaced`.
+      identity: names that make up the fingerprint, where ``names`` depend on where the data lie.
     """
 
-    def __init__(self, names, labels, class_names, *, image_size=None, on_error="raise"):
+    def __init__(
+        self, names, labels, class_names, *, image_size=None, on_error="raise", identity: Sequence[str] | None = None
+    ):
         if on_error not in ("raise", "skip"):
             raise ValueError(f'on_error is "{on_error}"; use "raise" or "skip"')
         if image_size is not None and image_size < 1:
             raise ValueError(f"image_size is {image_size}; use at least 1")
-        self.names, self.labels = list(names), np.asarray(labels, np.int32)
-        self.class_names, self.image_size, self.on_error = class_names, image_size, on_error
+        self.names, self.on_error = list(names), on_error
+        self.labels = None if labels is None else np.asarray(labels, np.int32)
+        self.about = About(class_names=tuple(class_names or ()))
+        digest = hashlib.blake2b("\n".join(identity or self.names).encode("utf-8", "surrogateescape"), digest_size=16)
+        sizes = set()
+        for index in np.linspace(0, len(self) - 1, min(_SAMPLE, len(self))).astype(int):
+            try:
+                encoded = self.read(int(index))
+                digest.update(encoded)
+                sizes.add(image_size or picture_size(encoded))
+            except (ValueError, OSError):  # reading it says so
+                digest.update(b"unreadable")
+        self.canvas = (image_size, image_size) if image_size else sizes.pop() if len(sizes) == 1 else _CANVAS
+        labels_told = None if self.labels is None else self.labels.tobytes()
+        digest.update(repr((len(self), self.canvas, self.about, labels_told)).encode())
+        self.fingerprint = digest.hexdigest()
+        self.spec = {
+            "image": jax.ShapeDtypeStruct((*self.canvas, 3), np.uint8),
+            "size": jax.ShapeDtypeStruct((2,), np.int32),
+        }
+        if self.about.class_names:
+            self.spec |= {"label": jax.ShapeDtypeStruct((), np.int32)}
 
     @abc.abstractmethod
     def read(self, index: int) -> bytes:
         """The encoded bytes of an example."""
 
-    def record(self, index: int) -> tuple[bytes, int]:
+    def record(self, index: int) -> tuple[bytes, int | None]:
         """The encoded bytes and the label of an example."""
-        return self.read(index), int(self.labels[index])
+        return self.read(index), None if self.labels is None else int(self.labels[index])
 
     def name(self, index: int) -> str:
         """What messages call an example."""
@@ -229,7 +259,7 @@ class EncodedSource(Source):
             at = (index + offset) % len(self)  # the neighbour: deterministic and mostly of the same class
             try:
                 encoded, label = self.record(at)
-                image = decode_image(encoded, self.image_size)
+                image, size = decode_image(encoded, self.canvas)
             except (ValueError, OSError) as error:
                 if self.on_error == "raise":
                     raise ValueError(
@@ -237,7 +267,8 @@ class EncodedSource(Source):
                     ) from error
                 self.note_replaced(at)
                 continue
-            return {"image": image, "label": label}
+            example = {"image": image, "size": np.array(size, np.int32)}
+            return example if label is None else {**example, "label": np.int32(label)}
         raise ValueError(f"none of the {len(self)} images can be read; the first is {self.name(0)}")
 
 
@@ -304,7 +335,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     Raises:
       ValueError: one line that says what is wrong with the spec or the data, and what to do.
 
-    >>> open_source("synthetic:num_examples=20", "train").num_classes
+    >>> open_source("synthetic:num_examples=20", "train").about.num_classes
     10
     """
     kind, path, options = parse_spec(spec)

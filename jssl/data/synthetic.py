@@ -26,6 +26,7 @@ __all__ = ["SyntheticSource"]
 _VERSION = 2  # raise it when the pictures change
 _CLUTTER = 0.12  # contrast of the clouds that lie over every background
 _GRID = 5  # the background's clouds are a grid of random values, interpolated
+_BLOCK = 256  # examples that are made together
 _COPIES = 4  # of the shape, at most
 _DRAWS = 11  # numbers that each copy draws
 _TILT = 0.5  # largest rotation either way, in radians
@@ -132,13 +133,15 @@ class SyntheticSource(Source):
             return {name: array[index] for name, array in self._arrays.items()}
         return {name: array[0] for name, array in self._examples(np.array([index])).items()}
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All examples, field by field, made once and in half the time of one by one; from then on reading one is free."""
+    def _take(self, indices, threads):
+        """Many at a time are made in half the time of one by one; a good part of them is kept, and free from then on."""
+        if len(indices) < _BLOCK:
+            return super()._take(indices, threads)
         if self._arrays is None:
-            chunks = [np.arange(start, min(start + 256, len(self))) for start in range(0, len(self), 256)]
-            parts = parallel_map(self._examples, chunks)
+            blocks = [np.arange(start, min(start + _BLOCK, len(self))) for start in range(0, len(self), _BLOCK)]
+            parts = parallel_map(self._examples, blocks, threads)
             self._arrays = {name: np.concatenate([part[name] for part in parts]) for name in self.spec}
-        return self._arrays
+        return {name: array[indices] for name, array in self._arrays.items()}
 
     def _examples(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """The (n,) examples, stacked."""

@@ -3,7 +3,6 @@
 import contextlib
 import os
 
-from jssl.data.layout import fingerprint
 from jssl.data.source import EncodedSource
 
 __all__ = ["TFDSSource"]
@@ -17,7 +16,7 @@ class TFDSSource(EncodedSource):
         name the split (sub-splits such as "train[:10%]" too).
       split: "train" or "test", where name does not say; "test" falls back to "validation", then to held-out "train".
       data_dir: where prepared data sets are; None is TFDS's own default.
-      image_size: side of the square to resize to.
+      image_size: see `EncodedSource`.
       holdout: percentage that is held out, as a fraction, where there is only "train".
       on_error: "raise" or "skip", see `EncodedSource`.
 
@@ -55,9 +54,8 @@ class TFDSSource(EncodedSource):
             len(self._data)  # opens the files
         class_names = tuple(features[self._label].names) if self._label else None
         self._title = f"{name} {wanted}"
-        super().__init__((), (), class_names, image_size=image_size, on_error=on_error)
-        names = [builder.info.full_name, wanted]
-        self.fingerprint = fingerprint(names, lambda _: self.read(0), len(self), image_size, class_names)
+        identity = [builder.info.full_name, wanted]
+        super().__init__((), None, class_names, image_size=image_size, on_error=on_error, identity=identity)
 
     def __len__(self):
         return len(self._data)
@@ -69,7 +67,7 @@ class TFDSSource(EncodedSource):
     def record(self, index):
         """The encoded bytes and the label of an example."""
         example = self._data[index]
-        return example[self._image], int(example[self._label]) if self._label else -1
+        return example[self._image], int(example[self._label]) if self._label else None
 
     def read(self, index):
         """The encoded bytes of an example."""
