@@ -65,7 +65,7 @@ class GrainFeed:
     >>> mesh = jax.make_mesh((1, 1), ("data", "fsdp"))
     >>> feed = GrainFeed(open_source("synthetic:num_examples=20,image_size=8"), mesh, seed=0, global_batch=4)
     >>> {name: array.shape for name, array in feed.batch(3).items()}
-    {'image': (4, 8, 8, 3), 'index': (4,), 'label': (4,), 'size': (4, 2)}
+    {'image': (4, 8, 8, 3), 'size': (4, 2), 'label': (4,), 'index': (4,)}
     """
 
     def __init__(
