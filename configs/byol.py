@@ -3,7 +3,7 @@
 jssl pretrain --config configs/byol.py:small,cifar10 --workdir runs/byol
 
 small: ours, for two CPU cores: about 15 minutes on CIFAR-10, 3 on the synthetic shapes. Muon, heads of 256 and 64 where the
-paper has 4,096 and 256, a teacher momentum from 0.99 where the paper has 0.996, as the run is short.
+paper has 4,096 and 256, a teacher momentum from 0.99 where the paper has 0.996.
 
 resnet18: lightly's CIFAR-10 benchmark (docs/source/getting_started/benchmarks/cifar10_benchmark.py; published k-NN accuracy
 86.8 %): SGD 0.06 x batch / 128, momentum 0.9, weight decay 5e-4, cosine, no blur, heads 1024-256, teacher momentum 0.99. Its

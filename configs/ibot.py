@@ -4,7 +4,7 @@ jssl pretrain --config configs/ibot.py:small,cifar10 --workdir runs/ibot
 
 small: ours, for two CPU cores: about 15 minutes on CIFAR-10, 3 on the synthetic shapes. What differs from the paper: layer
 norm round the patch projection (patch_norm), which decides whether a short run learns; batch norm in the head, a faster
-teacher and faster centres, fewer masks, no local crops. On CIFAR-10 its features collapse in part; what was tried against it:
+teacher and faster centres, fewer masks, no local crops. What was tried, also against a partial collapse of its features:
 docs/experiments.md.
 
 vit_tiny: bytedance/ibot, the README's command for ViT-S/16: DINO's with ten local crops of 0.05 to 0.25 of the image and

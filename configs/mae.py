@@ -2,8 +2,8 @@
 
 jssl pretrain --config configs/mae.py:small,cifar10 --workdir runs/mae
 
-small: ours, for two CPU cores: about 15 minutes on CIFAR-10, 3 on the synthetic shapes. Whole pictures of 32 pixels, as only
-a quarter of the patches is seen; Muon, a decoder of one block. What was tried: docs/experiments.md.
+small: ours, for two CPU cores: about 15 minutes on CIFAR-10, 3 on the synthetic shapes. Pictures of 32 pixels where the other
+small recipes have crops of 24; Muon, a decoder of one block. What was tried: docs/experiments.md.
 
 vit_tiny: AdamW (0.9, 0.95), base learning rate 1.5e-4 x batch / 256, weight decay 0.05, 75 % masked, normalised targets,
 crops and flips: the paper, table 8, and facebookresearch/mae, main_pretrain.py, with a decoder in proportion to ViT-Ti.

@@ -3,7 +3,7 @@
 jssl pretrain --config configs/rotation.py:small,cifar10 --workdir runs/rotation
 
 small: ours, for two CPU cores: about 15 minutes on CIFAR-10, 3 on the synthetic shapes. Muon, crops of at least 60 % of the
-picture, so that what is up can still be seen.
+picture.
 
 resnet18: SGD 0.1 at batch 128, Nesterov momentum 0.9, weight decay 5e-4, 200 epochs: the RotNet CIFAR-10 run (the authors'
 FeatureLearningRotNet, config/CIFAR10_RotNet_NIN4blocks.py), with warm-up and a cosine in place of its steps, resized crops,
