@@ -9,13 +9,14 @@ are, on the version of numpy or on the order of access.
 """
 
 import hashlib
+import threading
 
+import jax
 import numpy as np
 
-from jssl.data.decode import parallel_map
 from jssl.data.order import mix
 from jssl.data.shapes import SHAPES
-from jssl.data.source import Source
+from jssl.data.source import About, Source
 
 __all__ = ["SyntheticSource"]
 
@@ -56,6 +57,8 @@ _BACKGROUNDS = np.array(
         (3, 0.0, 9.0),
     ]
 )
+_BLOCK = 32  # pictures rendered together: each costs less than half of one rendered alone
+_KEPT = 1 << 30  # bytes of pictures that are kept
 _PIXEL = (slice(None), None, None)  # one value per example, the same for all of its pixels
 
 
@@ -73,11 +76,10 @@ class SyntheticSource(Source):
       ValueError: if an option is out of range.
 
     >>> source = SyntheticSource("test", num_examples=50, image_size=16)
-    >>> len(source), source[0]["image"].shape, source.class_names[:3]
+    >>> len(source), source[0]["image"].shape, source.about.class_names[:3]
     (10, (16, 16, 3), ('circle', 'square', 'triangle'))
     """
 
-    class_names: tuple[str, ...]
     OPTIONS = {"num_examples": int, "image_size": int, "seed": int, "num_classes": int}
 
     def __init__(self, split="train", *, num_examples=10_000, image_size=32, seed=0, num_classes=10):
@@ -89,27 +91,41 @@ class SyntheticSource(Source):
             raise ValueError(f"num_examples={num_examples}, image_size={image_size}; use at least 1 and 8")
         self.image_size, self.seed, self.split = image_size, seed, split
         self._length = num_examples if split == "train" else -(-num_examples // 5)
-        self.class_names = tuple(shape.__name__ for shape in SHAPES[:num_classes])
+        self.about = About(class_names=tuple(shape.__name__ for shape in SHAPES[:num_classes]))
+        self.spec = {
+            "image": jax.ShapeDtypeStruct((image_size, image_size, 3), np.uint8),
+            "label": jax.ShapeDtypeStruct((), np.int32),
+        }
         options = (_VERSION, split, num_examples, image_size, seed, num_classes)
         self.fingerprint = hashlib.blake2b(repr(options).encode(), digest_size=16).hexdigest()
-        self._cache = None
+        self._blocks: dict[int, np.ndarray] = {}
+        self._locks = [threading.Lock() for _ in range(-(-len(self) // _BLOCK))]
 
     def __len__(self):
         return self._length
 
     def __getitem__(self, index):
         index = range(len(self))[index]
-        image = self._cache[0][index] if self._cache is not None else self._render(np.array([index]))[0]
-        return {"image": image, "label": index % len(self.class_names)}
+        return {"image": self._picture(index), "label": np.asarray(index % self.about.num_classes, np.int32)}
 
-    def arrays(self):
-        """All images and labels, made once."""
-        if self._cache is None:
-            chunks = [np.arange(start, min(start + 256, len(self))) for start in range(0, len(self), 256)]
-            images = np.concatenate(parallel_map(self._render, chunks))
-            labels = (np.arange(len(self)) % len(self.class_names)).astype(np.int32)
-            self._cache = images, labels
-        return self._cache
+    def _picture(self, index):
+        """The picture of an example; neighbours are rendered along with it and kept, unless the set is too large."""
+        if len(self) * 3 * self.image_size**2 > _KEPT:
+            return self._render(np.array([index]))[0]
+        number, row = divmod(index, _BLOCK)
+        with self._locks[number]:  # of two threads that ask for a block, one renders it
+            if number not in self._blocks:
+                block = self._render(np.arange(number * _BLOCK, min((number + 1) * _BLOCK, len(self))))
+                block.flags.writeable = False
+                self._blocks[number] = block
+        return self._blocks[number][row]
+
+    def __getstate__(self):
+        return self.__dict__ | {"_blocks": {}, "_locks": None}
+
+    def __setstate__(self, state):
+        self.__dict__ |= state
+        self._locks = [threading.Lock() for _ in range(-(-len(self) // _BLOCK))]
 
     def caption(self, index: int) -> str:
         """One sentence about an example, true of its picture.
@@ -119,7 +135,7 @@ class SyntheticSource(Source):
         """
         f = {name: value[0] for name, value in self._factors(np.array([range(len(self))[index]])).items()}
         colours = [_name(colour) for colour in f["front"][: f["count"]]]
-        count, shape = ("two", "three", "four")[f["count"] - 2], self.class_names[index % len(self.class_names)]
+        count, shape = ("two", "three", "four")[f["count"] - 2], self.about.class_names[index % self.about.num_classes]
         return (
             f"{count} {_PLURALS.get(shape, shape + 's')} in {', '.join(colours[:-1])} and {colours[-1]} "
             f"on a {_TEXTURES[f['texture']]} {_name(f['back'])} background"
@@ -149,7 +165,7 @@ class SyntheticSource(Source):
         """Everything that is drawn, one row per example. Lengths are fractions of the frame."""
         u = self._uniform(index, 16 + _DRAWS * _COPIES + 3 * _GRID * _GRID)
         own = u[:, 16 : 16 + _DRAWS * _COPIES].reshape(-1, _COPIES, _DRAWS)  # what each copy of the shape draws
-        texture, direction, waves = _BACKGROUNDS[index % len(self.class_names)].T
+        texture, direction, waves = _BACKGROUNDS[index % self.about.num_classes].T
         count = 2 + (u[:, 0] * (_COPIES - 1)).astype(int)
         places = np.argsort(own[..., 0], 1)  # which quarter of the frame each copy is in
         radius = 0.17 + 0.07 * own[..., 1]
@@ -216,7 +232,7 @@ class SyntheticSource(Source):
         cos, sin = np.cos(own["rotation"])[_PIXEL], np.sin(own["rotation"])[_PIXEL]
         radius = own["radius"][_PIXEL]
         u, v = (cos * x + sin * y) / radius, (cos * y - sin * x) / radius
-        label = index % len(self.class_names)
+        label = index % self.about.num_classes
         distance = np.ones(u.shape, np.float32)
         for number in np.unique(label[drawn]):
             rows = drawn & (label == number)

@@ -1,28 +1,63 @@
+import pickle
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from jssl.data import open_source
+from jssl.data import open_source, stack, synthetic
 from jssl.data.shapes import SHAPES
 from jssl.data.synthetic import SyntheticSource, _name
 
 FROZEN = [[121, 143, 193, 170], [157, 252, 150, 185], [139, 160, 149, 176], [129, 12, 152, 198]]
 
 
+def pictures(source):
+    return stack(source)["image"]
+
+
 def test_deterministic_and_independent_of_access():
     source = SyntheticSource("train", num_examples=600, image_size=16)
-    single = [source[i]["image"] for i in (0, 255, 256, 599)]  # before the whole is made
-    images, labels = source.arrays()
+    chosen = [0, 255, 256, 599]
+    single = [source[i]["image"] for i in chosen]  # before the whole is made
+    alone = [source._render(np.array([i]))[0] for i in chosen]
+    images, labels = stack(source).values()
     assert images.shape == (600, 16, 16, 3) and images.dtype == np.uint8 and labels.dtype == np.int32
-    np.testing.assert_array_equal(np.stack(single), images[[0, 255, 256, 599]])
+    np.testing.assert_array_equal(np.stack(single), images[chosen])
+    np.testing.assert_array_equal(np.stack(alone), images[chosen])
     longer = SyntheticSource("train", num_examples=700, image_size=16)
-    np.testing.assert_array_equal(longer.arrays()[0][:600], images)
-    assert [source[i]["label"] for i in range(600)] == labels.tolist()
+    np.testing.assert_array_equal(pictures(longer)[:600], images)
+    assert [int(source[i]["label"]) for i in range(600)] == labels.tolist()
     assert np.bincount(labels).tolist() == [60] * 10
+    np.testing.assert_array_equal(source[-1]["image"], images[-1])
     with pytest.raises(IndexError):
         source[600]
+
+
+def test_a_set_too_large_to_keep_is_the_same(monkeypatch):
+    kept = SyntheticSource("train", num_examples=40, image_size=16)
+    monkeypatch.setattr(synthetic, "_KEPT", 0)
+    source = SyntheticSource("train", num_examples=40, image_size=16)
+    np.testing.assert_array_equal(pictures(source), np.concatenate([kept._render(np.arange(40))]))
+    assert not source._blocks
+
+
+def test_pictures_are_rendered_once_in_all_threads(monkeypatch):
+    rendered, render = [], SyntheticSource._render
+    monkeypatch.setattr(SyntheticSource, "_render", lambda self, index: rendered.extend(index) or render(self, index))
+    source = SyntheticSource("train", num_examples=100, image_size=8)
+    stack(source, threads=16)
+    stack(source)
+    assert sorted(rendered) == list(range(100))
+    with pytest.raises(ValueError, match="read-only"):
+        source[3]["image"][0] = 0  # would change the example for the next reader
+
+
+def test_a_copy_in_another_process_is_the_same():
+    source = SyntheticSource("train", num_examples=40, image_size=8)
+    first = pictures(source)
+    assert len(pickle.dumps(source)) < 10_000  # without what has been rendered
+    np.testing.assert_array_equal(pictures(pickle.loads(pickle.dumps(source))), first)
 
 
 def test_splits_and_seeds_share_no_example():
@@ -30,7 +65,7 @@ def test_splits_and_seeds_share_no_example():
     train, test = SyntheticSource("train", **options), SyntheticSource("test", **options)
     other = SyntheticSource("train", seed=1, **options)
     assert len(test) == 100
-    seen = [{image.tobytes() for image in source.arrays()[0]} for source in (train, test, other)]
+    seen = [{image.tobytes() for image in pictures(source)} for source in (train, test, other)]
     assert len(seen[0] | seen[1] | seen[2]) == 1100
     assert len({source.fingerprint for source in (train, test, other)}) == 3
     assert SyntheticSource("train", **options).fingerprint == train.fingerprint
@@ -45,8 +80,8 @@ def test_pictures_never_change():
 def test_spec_and_sizes():
     source = open_source("synthetic:num_examples=30,image_size=48,num_classes=3", "test")
     assert len(source) == 6 and source[5]["image"].shape == (48, 48, 3)
-    assert source.class_names == ("circle", "square", "triangle")
-    assert source.arrays()[1].tolist() == [0, 1, 2, 0, 1, 2]
+    assert source.about.class_names == ("circle", "square", "triangle")
+    assert stack(source)["label"].tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_shapes_are_large_upright_or_not_and_all_different():
@@ -72,7 +107,7 @@ def test_shapes_are_large_upright_or_not_and_all_different():
 def test_every_copy_stands_out_in_grey():
     """The shape is visible whatever the colours: a grey image has the contrast that was drawn."""
     source = SyntheticSource("train", num_examples=400, image_size=64, num_classes=1)  # circles
-    images, _ = source.arrays()
+    images = pictures(source)
     grey = images @ np.array([0.299, 0.587, 0.114]) / 255
     f = source._factors(np.arange(400))
     for copy in range(2):  # the first two are always there
@@ -148,12 +183,12 @@ def knn_accuracy(train, labels, test, test_labels, k=20):
 
 def test_pixels_say_little():
     train, test = SyntheticSource("train", num_examples=3000), SyntheticSource("test", num_examples=3000)
-    assert knn_accuracy(*train.arrays(), *test.arrays()) < 0.30
+    assert knn_accuracy(*stack(train).values(), *stack(test).values()) < 0.30
 
 
 @pytest.mark.slow
 def test_pixels_say_little_at_full_size():
-    train, test = SyntheticSource("train").arrays(), SyntheticSource("test").arrays()
+    train, test = (tuple(stack(SyntheticSource(split)).values()) for split in ("train", "test"))
     assert (len(train[0]), len(test[0])) == (10_000, 2_000)
     assert knn_accuracy(*train, *test) < 0.35
     small = [
