@@ -169,7 +169,8 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     tfds:<name>[:split]                   TensorFlow Datasets prepared as array_record
     ===================================== ==========================================================================
 
-    Options follow a question mark: "folder:photos?image_size=96&on_error=skip".
+    Options follow a question mark: "folder:photos?image_size=96&on_error=skip". Pictures may differ in size: each is
+    resized whole to one canvas, see `jssl.data.encoded.EncodedSource`.
 
     Args:
       spec: kind and place, as above.

@@ -98,7 +98,7 @@ class SyntheticSource(Source):
         }
         options = (_VERSION, split, num_examples, image_size, seed, num_classes)
         self.fingerprint = hashlib.blake2b(repr(options).encode(), digest_size=16).hexdigest()
-        self._blocks: dict[int, np.ndarray] = {}
+        self._blocks = {}
         self._locks = [threading.Lock() for _ in range(-(-len(self) // _BLOCK))]
 
     def __len__(self):

@@ -120,6 +120,10 @@ def test_tfrecord_needs_tensorflow_and_the_message_says_so(tiny, folder, tmp_pat
         ("tfds:{folder}/nothing", "cannot open data set .*nothing"),
         ("tfds:mnist?data_dir={folder}", "data set mnist is not prepared in .*run `tfds build mnist --file_format"),
         ("tfds:tiny_shapes:dev?data_dir={folder}", "cannot open data set tiny_shapes: .*dev"),
+        (
+            "tfds:tiny_shapes:train[:0]?data_dir={folder}",
+            "cannot open data set tiny_shapes: .*; check its name and split",
+        ),
     ],
 )
 def test_bad_names(spec, message, tiny, folder):
