@@ -154,7 +154,9 @@ def test_small_recipes_have_the_steps_of_the_published_run(name):
 
 def test_lengths_follow_batch_size_and_run():
     def lengths(*overrides, examples=50_000):
-        config = setup.resolve_lengths(load_config(f"{CONFIGS / 'dino'}.py:vit_small,imagenet", list(overrides)), examples)
+        config = setup.resolve_lengths(
+            load_config(f"{CONFIGS / 'dino'}.py:vit_small,imagenet", list(overrides)), examples
+        )
         o = config.optimizer
         return config.steps, o.warmup, o.freeze_for, config.method.temperature.warmup
 

@@ -1,10 +1,11 @@
 """Data sets and the feeds that bring their batches to the devices."""
 
+from jssl.data.arrays import ArraySource
 from jssl.data.feed import make_feed
 from jssl.data.grain_feed import GrainFeed
 from jssl.data.order import batch_indices, index_at
 from jssl.data.resident import ResidentFeed
-from jssl.data.source import About, ArraySource, Source, Spec, open_source, stack
+from jssl.data.source import About, Source, Spec, open_source, stack
 
 __all__ = [
     "About",

@@ -9,7 +9,7 @@ import numpy as np
 
 from jssl.data import tokenizers
 from jssl.data.caption_table import read_table
-from jssl.data.source import EncodedSource
+from jssl.data.encoded import EncodedSource
 from jssl.data.tar import members
 
 __all__ = ["CaptionsSource"]

@@ -1,4 +1,4 @@
-"""Batches decoded on the host by Grain: for data sets that do not fit on the device."""
+"""Batches read on the host by Grain: for data sets that do not fit on the device."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -8,15 +8,12 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jssl.data.feed import check_batch
+from jssl.data.feed import check_batch, check_fields
 from jssl.data.order import batch_indices
 from jssl.data.source import Source, stack
 from jssl.sharding import batch_sharding
 
 __all__ = ["GrainFeed"]
-
-
-_REPLACED = "replaced"
 
 
 class _HostBatches:
@@ -32,11 +29,11 @@ class _HostBatches:
     def __getitem__(self, number):
         step = self.start + int(number)
         index = batch_indices(self.seed, step, self.global_batch, len(self.source))[self.rows]
+        fields = stack(self.source, index.tolist(), threads=self.threads)
         return {
-            **stack(self.source, index, threads=self.threads),
-            "index": index.astype(np.int32),
+            "fields": fields | {"index": index.astype(np.int32)},
             # Worker processes have their own copy of the source: what they met travels with the batch.
-            _REPLACED: np.asarray(sorted(self.source.replaced), np.int64),
+            "replaced": np.asarray(sorted(self.source.replaced), np.int64),
         }
 
 
@@ -68,6 +65,8 @@ class GrainFeed:
     {'image': (4, 8, 8, 3), 'size': (4, 2), 'label': (4,), 'index': (4,)}
     """
 
+    OPTIONS = {"num_workers": int, "num_threads": int, "prefetch": int}
+
     def __init__(
         self,
         source: Source,
@@ -82,6 +81,7 @@ class GrainFeed:
         process_count: int | None = None,
     ):
         check_batch(global_batch, mesh, len(source), process_count or 1)
+        check_fields(source)
         if num_workers < 0 or prefetch < 1 or (num_threads is not None and num_threads < 1):
             raise ValueError(
                 f"num_workers={num_workers}, num_threads={num_threads}, prefetch={prefetch}; use at least 0, 1 and 1"
@@ -105,7 +105,7 @@ class GrainFeed:
         return self._counted(self._batches(step, self.num_threads)[0])
 
     def batch(self, step: int) -> dict[str, jax.Array]:
-        """The batch of a step: every field (B, ...) and index (B,) int32, sharded over the batch."""
+        """The batch of a step: each field (B, ...) and index (B,) int32, sharded over the batch."""
         return self._place(self.host_batch(step))
 
     def iterate(self, start_step: int = 0) -> Iterator[dict[str, jax.Array]]:
@@ -137,9 +137,9 @@ class GrainFeed:
         )
 
     def _counted(self, batch):
-        for index in batch.pop(_REPLACED):
+        for index in batch["replaced"]:
             self.source.note_replaced(index)
-        return batch
+        return batch["fields"]
 
     def _place(self, batch):
         """Each local device's rows to that device."""

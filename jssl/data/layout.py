@@ -1,12 +1,15 @@
 """What paths say: which split and class a file belongs to, which files are held out."""
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
-__all__ = ["is_image", "select", "take_evenly"]
+__all__ = ["evenly_spaced", "fingerprint", "is_image", "select", "take_evenly"]
+
+logger = logging.getLogger(__name__)
 
 _EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 _SPLITS = {"train": "train", "training": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
@@ -47,7 +50,8 @@ def select(
     The class is the parent folder. The first folder called train, test or val (or training, valid, validation) is the
     split, if every file is under one; then "test" is test/, or val/ where there is no test/. Otherwise a fixed part of
     each class is held out for "test". Files right in the split folder, in no folder, or all in
-    one folder have no class; where others of the split have one, they are left out, and a warning says so.
+    one folder have no class. In a split where others have one they are left out, which is logged; a split where none
+    has a class has no labels.
 
     Args:
       paths: relative file names, separated by "/".
@@ -56,8 +60,7 @@ def select(
       limit: at most so many examples, taken evenly from the classes.
 
     Returns:
-      positions (n,) int64 into paths, labels (n,) int32 (None when no file of the split has one), class names sorted
-      (empty then).
+      positions (n,) int64 into paths, labels (n,) int32 (None when no file has one), class names sorted.
 
     Raises:
       ValueError: if the split is unknown or would be empty.
@@ -93,18 +96,39 @@ def select(
         hold_out = not {"test", "val"} & set(found)
     else:
         hold_out = True
+    stray = labels[chosen] < 0
+    if stray.any() and not stray.all():
+        count, first = stray.sum(), paths[chosen[stray][0]]
+        told = "1 picture in no class folder is" if count == 1 else f"{count} pictures in no class folder are"
+        logger.warning("%s left out of split %s, the first is %s", told, split, first)
+        chosen = chosen[~stray]
     if hold_out and len(chosen):
         rank = _rank_in_class(labels[chosen])
         held = np.floor((rank + 1) * holdout + 1e-9) > np.floor(rank * holdout + 1e-9)
         chosen = chosen[held == (split == "test")]
     if not len(chosen):
         raise ValueError(f'no image is left for split "{split}"; add a {split}/ folder or change holdout={holdout}')
-    labelled = labels[chosen] >= 0
-    if labelled.any() and not labelled.all():
-        strays = [paths[i] for i in chosen[~labelled]]
-        told = f"{len(strays)} picture{'s' * (len(strays) > 1)} in no class folder left out, the first is {strays[0]}"
-        logging.getLogger(__name__).warning("split %s: %s", split, told)
-        chosen = chosen[labelled]
     if limit is not None:
         chosen = chosen[take_evenly(labels[chosen], limit)]
-    return (chosen, labels[chosen], class_names) if labelled.any() else (chosen, None, ())
+    if labels[chosen[0]] < 0:
+        return chosen, None, ()
+    return chosen, labels[chosen], class_names
+
+
+def evenly_spaced(count: int) -> list[int]:
+    """Up to 256 of the numbers below count, the first and the last among them.
+
+    >>> evenly_spaced(3), len(evenly_spaced(10_000))
+    ([0, 1, 2], 256)
+    """
+    return np.linspace(0, count - 1, min(256, count)).astype(int).tolist()
+
+
+def fingerprint(names: Sequence[str], contents: Iterable[bytes], *options: object) -> str:
+    """Hash of all names, of the content of some files, or what stands for it, and of the options."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update("\n".join(names).encode("utf-8", "surrogateescape"))
+    for content in contents:
+        digest.update(content)
+    digest.update(repr(options).encode())
+    return digest.hexdigest()

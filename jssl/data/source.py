@@ -3,17 +3,16 @@
 import abc
 import dataclasses
 import functools
-import hashlib
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import jax
 import numpy as np
 
-from jssl.data.decode import decode_image, parallel_map, picture_size
+from jssl.data.decode import parallel_map
 from jssl.hints import nearest
 
-__all__ = ["About", "ArraySource", "EncodedSource", "Source", "Spec", "open_source", "stack"]
+__all__ = ["About", "Source", "Spec", "open_source", "stack"]
 
 # kind -> module and function; imported when asked for, so that tfds costs nothing to those who do not use it
 _KINDS = {
@@ -26,11 +25,8 @@ _KINDS = {
     "captions": ("jssl.data.captions", "CaptionsSource"),
     "synthetic_text": ("jssl.data.synthetic_text", "SyntheticTextSource"),
 }
-_MADE = ("synthetic", "synthetic_text")  # by code: they name nothing to open
+_MADE = ("synthetic", "synthetic_text")  # by code: no path, and options behind the colon
 
-
-_SAMPLE = 256  # files that are read when a source of pictures is opened
-_CANVAS = (256, 256)  # of pictures that differ in size
 
 Spec = Mapping[str, jax.ShapeDtypeStruct]
 """Shape and dtype of every field of one example."""
@@ -100,24 +96,6 @@ class Source(abc.ABC):
         """Counts an unreadable example, once however often it is met."""
         self.replaced.add(int(index))
 
-    def _take(self, indices: np.ndarray, threads: int | None) -> dict[str, np.ndarray]:
-        """What `stack` gives; sources that have a faster way than one by one override it."""
-        arrays = {name: np.empty((len(indices), *field.shape), field.dtype) for name, field in self.spec.items()}
-
-        def fill(row):
-            example = self[int(indices[row])]
-            if example.keys() != arrays.keys():
-                raise ValueError(f"example {indices[row]} has the fields {sorted(example)}, not {sorted(arrays)}")
-            for name, array in arrays.items():
-                value = np.asarray(example[name])
-                if value.shape != array.shape[1:] or value.dtype != array.dtype:
-                    told = f"{value.dtype}{value.shape}, the source's spec says {array.dtype}{array.shape[1:]}"
-                    raise ValueError(f"{name} of example {indices[row]} is {told}")
-                array[row] = value
-
-        parallel_map(fill, range(len(indices)), threads)
-        return arrays
-
 
 def stack(source: Source, indices: Iterable[int] | None = None, *, threads: int | None = None) -> dict[str, np.ndarray]:
     """Examples read in threads and stacked, field by field: name -> (N, ...).
@@ -129,147 +107,23 @@ def stack(source: Source, indices: Iterable[int] | None = None, *, threads: int 
 
     Raises:
       ValueError: an example is not what ``source.spec`` says.
-
-    >>> stack(ArraySource({"tokens": np.arange(6).reshape(3, 2)}), [2, 0])["tokens"].tolist()
-    [[4, 5], [0, 1]]
     """
-    rows = np.arange(len(source)) if indices is None else np.asarray(list(indices), np.int64)
-    return source._take(rows, threads)
+    indices = range(len(source)) if indices is None else list(indices)
+    arrays = {name: np.empty((len(indices), *field.shape), field.dtype) for name, field in source.spec.items()}
 
-
-class ArraySource(Source):
-    """Examples that are already arrays, of any fields.
-
-    Args:
-      fields: name -> (N, ...); integer labels become int32.
-      about: what is known of them; classes without names are called by their numbers.
-
-    Raises:
-      ValueError: no field, no example, lengths that differ, objects, or a field called "index".
-
-    >>> source = ArraySource({"image": np.zeros((5, 8, 8, 3), np.uint8), "label": np.arange(5) % 2})
-    >>> source[4]["image"].shape, int(source[4]["label"]), source.about.class_names
-    ((8, 8, 3), 0, ('0', '1'))
-    """
-
-    def __init__(self, fields: Mapping[str, np.ndarray], about: About | None = None):
-        arrays = {name: np.asarray(array) for name, array in fields.items()}
-        if not arrays:
-            raise ValueError("ArraySource got no fields; give at least one, such as image")
-        if "index" in arrays:
-            raise ValueError('a field is called "index", which the feeds add; rename it')
+    def fill(row):
+        example = source[int(indices[row])]
+        if example.keys() != arrays.keys():
+            raise ValueError(f"example {indices[row]} has the fields {sorted(example)}, not {sorted(arrays)}")
         for name, array in arrays.items():
-            if array.ndim == 0 or array.dtype == object:
-                raise ValueError(f"{name} is {array.dtype}{array.shape}; expected an array (N, ...) of numbers")
-        lengths = {name: len(array) for name, array in arrays.items()}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"fields differ in length: {lengths}")
-        if not min(lengths.values()):
-            raise ValueError(f"{', '.join(arrays)}: no examples; give at least one")
-        about = about or About()
-        if "label" in arrays:
-            labels = arrays["label"]
-            if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-                raise ValueError(f"label is {labels.dtype}{labels.shape}; expected (N,) integers from 0 on")
-            arrays["label"] = labels.astype(np.int32)
-            if not about.class_names:
-                about = dataclasses.replace(about, class_names=tuple(map(str, range(int(labels.max()) + 1))))
-        self._arrays, self.about = arrays, about
-        self.spec = {name: jax.ShapeDtypeStruct(array.shape[1:], array.dtype) for name, array in arrays.items()}
-        digest = hashlib.blake2b(repr((sorted(self.spec.items()), about)).encode(), digest_size=16)
-        for name in sorted(arrays):
-            digest.update(np.ascontiguousarray(arrays[name]))
-        self.fingerprint = digest.hexdigest()
+            value = np.asarray(example[name])
+            if value.shape != array.shape[1:] or value.dtype != array.dtype:
+                told = f"{value.dtype}{value.shape}, the source's spec says {array.dtype}{array.shape[1:]}"
+                raise ValueError(f"{name} of example {indices[row]} is {told}")
+            array[row] = value
 
-    def __len__(self):
-        return len(next(iter(self._arrays.values())))
-
-    def __getitem__(self, index):
-        return {name: array[index] for name, array in self._arrays.items()}
-
-    def _take(self, indices, threads):
-        return {name: array[indices] for name, array in self._arrays.items()}
-
-
-class EncodedSource(Source):
-    """Image files in some container; subclasses say where the bytes are.
-
-    All pictures have one spec, whatever the files look like: each is resized whole to the source's canvas, and ``size``
-    is its true height and width, so that views can crop in true coordinates and restore its aspect. The canvas is
-    ``image_size`` x ``image_size``; without that option the size that all of up to 256 evenly spaced files share, and
-    256 x 256 where these differ.
-
-    Args:
-      names: name of each example, for messages.
-      labels: (N,) integers, or None.
-      class_names: names of the labels.
-      image_size: side of a square canvas.
-      on_error: "raise", or "skip": an unreadable image is replaced by the next readable one and counted in `replaced`.
-      identity: names that make up the fingerprint, where ``names`` depend on where the data lie.
-    """
-
-    def __init__(
-        self, names, labels, class_names, *, image_size=None, on_error="raise", identity: Sequence[str] | None = None
-    ):
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f'on_error is "{on_error}"; use "raise" or "skip"')
-        if image_size is not None and image_size < 1:
-            raise ValueError(f"image_size is {image_size}; use at least 1")
-        self.names, self.on_error = list(names), on_error
-        self.labels = None if labels is None else np.asarray(labels, np.int32)
-        self.about = About(class_names=tuple(class_names or ()))
-        digest = hashlib.blake2b("\n".join(identity or self.names).encode("utf-8", "surrogateescape"), digest_size=16)
-        sizes = set()
-        for index in np.linspace(0, len(self) - 1, min(_SAMPLE, len(self))).astype(int):
-            try:
-                encoded = self.read(int(index))
-                digest.update(encoded)
-                sizes.add(image_size or picture_size(encoded))
-            except (ValueError, OSError):  # reading it says so
-                digest.update(b"unreadable")
-        self.canvas = (image_size, image_size) if image_size else sizes.pop() if len(sizes) == 1 else _CANVAS
-        labels_told = None if self.labels is None else self.labels.tobytes()
-        digest.update(repr((len(self), self.canvas, self.about, labels_told)).encode())
-        self.fingerprint = digest.hexdigest()
-        self.spec = {
-            "image": jax.ShapeDtypeStruct((*self.canvas, 3), np.uint8),
-            "size": jax.ShapeDtypeStruct((2,), np.int32),
-        }
-        if self.about.class_names:
-            self.spec |= {"label": jax.ShapeDtypeStruct((), np.int32)}
-
-    @abc.abstractmethod
-    def read(self, index: int) -> bytes:
-        """The encoded bytes of an example."""
-
-    def record(self, index: int) -> tuple[bytes, int | None]:
-        """The encoded bytes and the label of an example."""
-        return self.read(index), None if self.labels is None else int(self.labels[index])
-
-    def name(self, index: int) -> str:
-        """What messages call an example."""
-        return self.names[index]
-
-    def __len__(self):
-        return len(self.names)
-
-    def __getitem__(self, index):
-        index = range(len(self))[index]
-        for offset in range(len(self)):
-            at = (index + offset) % len(self)  # the neighbour: deterministic and mostly of the same class
-            try:
-                encoded, label = self.record(at)
-                image, size = decode_image(encoded, self.canvas)
-            except (ValueError, OSError) as error:
-                if self.on_error == "raise":
-                    raise ValueError(
-                        f'cannot read {self.name(at)}: {error}; repair or remove it, or use on_error="skip"'
-                    ) from error
-                self.note_replaced(at)
-                continue
-            example = {"image": image, "size": np.array(size, np.int32)}
-            return example if label is None else {**example, "label": np.int32(label)}
-        raise ValueError(f"none of the {len(self)} images can be read; the first is {self.name(0)}")
+    parallel_map(fill, range(len(indices)), threads)
+    return arrays
 
 
 def _value(text: str):
@@ -322,7 +176,8 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
     ===================================== ==========================================================================
 
-    Options follow a question mark: "folder:photos?image_size=96&on_error=skip".
+    Options follow a question mark: "folder:photos?image_size=96&on_error=skip". Pictures may differ in size: each is
+    resized whole to one canvas, see `jssl.data.encoded.EncodedSource`.
 
     Args:
       spec: kind and place, as above.

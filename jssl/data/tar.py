@@ -5,8 +5,8 @@ import os
 import tarfile
 import zlib
 
+from jssl.data.encoded import EncodedSource
 from jssl.data.layout import is_image, select
-from jssl.data.source import EncodedSource
 
 __all__ = ["TarSource"]
 
@@ -22,7 +22,7 @@ class TarSource(EncodedSource):
     Args:
       pattern: paths or globs, separated by commas.
       split: "train" or "test".
-      image_size: see `EncodedSource`.
+      image_size: side of the square canvas; see `EncodedSource` for what holds without it.
       limit: at most so many examples, evenly from the classes.
       holdout: part of each class that is "test" where no member is under train/ or test/.
       on_error: "raise" or "skip", see `EncodedSource`.
@@ -60,7 +60,10 @@ class TarSource(EncodedSource):
         file = self._files.get(path)
         if file is None:
             # setdefault is atomic: of two threads that open the same archive one handle is kept, the other closed
-            file = self._files.setdefault(path, open(path, "rb"))
+            opened = open(path, "rb")
+            file = self._files.setdefault(path, opened)
+            if file is not opened:
+                opened.close()
         return os.pread(file.fileno(), size, offset)
 
     def __getstate__(self):

@@ -47,16 +47,17 @@ def test_examples_are_pictures_with_their_captions(table):
         example = source[i]
         assert example.keys() == source.spec.keys() and "label" not in example
         np.testing.assert_array_equal(example["image"], picture(i))
-        assert example["captions"].dtype == np.int32 and (example["captions"][:, 0] == 1).all()
+        assert example["captions"].dtype == np.int32 and example["captions"][0, 0] == 1
         first = f'a "{"dog" if i % 2 else "cat"}", number {i}'
-        assert texts(example) == ([first, "another one", "a third"] if i == 3 else [first] * 3)
+        assert texts(example) == ([first, "another one", "a third"] if i == 3 else [first, "", ""])
+        assert i == 3 or not example["captions"][1:].any()
     assert stack(source)["captions"].shape == (20, 3, 40)
 
 
 def test_number_of_captions(table):
     assert texts(CaptionsSource(table, holdout=0, captions=1)[3]) == ['a "dog", number 3']
     assert texts(CaptionsSource(table, holdout=0, captions=2)[3]) == ['a "dog", number 3', "another one"]
-    assert texts(CaptionsSource(table, holdout=0, captions=4)[3])[3] == 'a "dog", number 3'
+    assert texts(CaptionsSource(table, holdout=0, captions=4)[3])[3] == ""
     # The most of any picture, not of any in this split.
     assert CaptionsSource(table, "test").spec["captions"].shape == (3, 128)
 

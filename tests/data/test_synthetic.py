@@ -1,37 +1,71 @@
+import pickle
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from jssl.data import open_source, scenes
+from jssl.data import open_source, scenes, stack, synthetic
 from jssl.data.scenes import CAPTIONS, TEXTURES, Scene
 from jssl.data.shapes import SHAPES
-from jssl.data.source import stack
 from jssl.data.synthetic import _HUES, SyntheticSource, _name
 from jssl.data.tokenizers import make
-
-
-def pixels(source):
-    """All pictures and labels."""
-    return source.arrays()["image"], source.arrays()["label"]
-
 
 FROZEN = [[121, 143, 193, 170], [157, 252, 150, 185], [139, 160, 149, 176], [129, 12, 152, 198]]
 
 
+def pixels(source):
+    """All pictures and labels."""
+    arrays = stack(source)
+    return arrays["image"], arrays["label"]
+
+
+def pictures(source):
+    return stack(source)["image"]
+
+
 def test_deterministic_and_independent_of_access():
     source = SyntheticSource("train", num_examples=600, image_size=16)
-    single = [source[i]["image"] for i in (0, 255, 256, 599)]  # before the whole is made
-    images, labels = pixels(source)
+    chosen = [0, 255, 256, 599]
+    single = [source[i]["image"] for i in chosen]  # before the whole is made
+    alone = [source._render(np.array([i]))[0] for i in chosen]
+    images, labels = (stack(source)[name] for name in ("image", "label"))
     assert images.shape == (600, 16, 16, 3) and images.dtype == np.uint8 and labels.dtype == np.int32
-    np.testing.assert_array_equal(np.stack(single), images[[0, 255, 256, 599]])
+    np.testing.assert_array_equal(np.stack(single), images[chosen])
+    np.testing.assert_array_equal(np.stack(alone), images[chosen])
     longer = SyntheticSource("train", num_examples=700, image_size=16)
-    np.testing.assert_array_equal(longer.arrays()["image"][:600], images)
-    assert [source[i]["label"] for i in range(600)] == labels.tolist()
+    np.testing.assert_array_equal(pictures(longer)[:600], images)
+    assert [int(source[i]["label"]) for i in range(600)] == labels.tolist()
     assert np.bincount(labels).tolist() == [60] * 10
+    np.testing.assert_array_equal(source[-1]["image"], images[-1])
     with pytest.raises(IndexError):
         source[600]
+
+
+def test_a_set_too_large_to_keep_is_the_same(monkeypatch):
+    kept = SyntheticSource("train", num_examples=40, image_size=16)
+    monkeypatch.setattr(synthetic, "_KEPT", 0)
+    source = SyntheticSource("train", num_examples=40, image_size=16)
+    np.testing.assert_array_equal(pictures(source), np.concatenate([kept._render(np.arange(40))]))
+    assert not source._blocks
+
+
+def test_pictures_are_rendered_once_in_all_threads(monkeypatch):
+    rendered, render = [], SyntheticSource._render
+    monkeypatch.setattr(SyntheticSource, "_render", lambda self, index: rendered.extend(index) or render(self, index))
+    source = SyntheticSource("train", num_examples=100, image_size=8)
+    stack(source, threads=16)
+    stack(source)
+    assert sorted(rendered) == list(range(100))
+    with pytest.raises(ValueError, match="read-only"):
+        source[3]["image"][0] = 0  # would change the example for the next reader
+
+
+def test_a_copy_in_another_process_is_the_same():
+    source = SyntheticSource("train", num_examples=40, image_size=8)
+    first = pictures(source)
+    assert len(pickle.dumps(source)) < 10_000  # without what has been rendered
+    np.testing.assert_array_equal(pictures(pickle.loads(pickle.dumps(source))), first)
 
 
 def test_splits_and_seeds_share_no_example():
@@ -39,7 +73,7 @@ def test_splits_and_seeds_share_no_example():
     train, test = SyntheticSource("train", **options), SyntheticSource("test", **options)
     other = SyntheticSource("train", seed=1, **options)
     assert len(test) == 100
-    seen = [{image.tobytes() for image in source.arrays()["image"]} for source in (train, test, other)]
+    seen = [{image.tobytes() for image in pictures(source)} for source in (train, test, other)]
     assert len(seen[0] | seen[1] | seen[2]) == 1100
     assert len({source.fingerprint for source in (train, test, other)}) == 3
     assert SyntheticSource("train", **options).fingerprint == train.fingerprint
@@ -55,7 +89,7 @@ def test_spec_and_sizes():
     source = open_source("synthetic:num_examples=30,image_size=48,num_classes=3", "test")
     assert len(source) == 6 and source[5]["image"].shape == (48, 48, 3)
     assert source.about.class_names == ("circle", "square", "triangle")
-    assert source.arrays()["label"].tolist() == [0, 1, 2, 0, 1, 2]
+    assert stack(source)["label"].tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_shapes_are_large_upright_or_not_and_all_different():
@@ -81,7 +115,7 @@ def test_shapes_are_large_upright_or_not_and_all_different():
 def test_every_copy_stands_out_in_grey():
     """The shape is visible whatever the colours: a grey image has the contrast that was drawn."""
     source = SyntheticSource("train", num_examples=400, image_size=64, num_classes=1)  # circles
-    images = source.arrays()["image"]
+    images = pictures(source)
     grey = images @ np.array([0.299, 0.587, 0.114]) / 255
     f = source._factors(np.arange(400))
     for copy in range(2):  # the first two are always there
@@ -169,7 +203,7 @@ def test_captions_are_fields():
         np.testing.assert_array_equal(example["image"], plain[i]["image"])
         assert example["size"].tolist() == [16, 16]
     single = stack(source)
-    for name, array in source.arrays().items():
+    for name, array in stack(source).items():
         np.testing.assert_array_equal(array, single[name])
     np.testing.assert_array_equal(source[3]["captions"], single["captions"][3])  # made already
 
