@@ -5,7 +5,7 @@ import pathlib
 from collections.abc import Iterable
 
 ALLOWED = 2.0
-"""Points that a method may lose: what one seed differs from the next by, and more."""
+"""Points by which a method may be below its old figure."""
 FIGURES = {"knn": "k-NN %", "linear": "linear %"}
 
 
@@ -37,21 +37,22 @@ def compare(old: dict, new: dict, methods: Iterable[str]) -> tuple[list[str], li
     """
     before, now = ({row["method"]: row for row in table["rows"]} for table in (old, new))
     titles = ["method", *(title for name in FIGURES.values() for title in (f"{name} old", "new", "difference")), ""]
-    lines, worse = [titles, ["---"] * len(titles)], []
+    lines = [titles, ["---"] * len(titles)]
+    worse: list[str] = []
     for method in methods:
-        pair = before.get(method), now.get(method)
-        if pair == (None, None):
+        was, is_now = before.get(method), now.get(method)
+        if not was and not is_now:
             continue
-        cells, lost = [method], pair[1] is None
+        cells, note = [method], "" if is_now else "no figure any more"
         for name in FIGURES:
-            values = [100 * row[name]["mean"] if row else None for row in pair]
-            difference = None if None in values else round(values[1] - values[0], 2)
-            # Not "<": a figure that is no number is no success.
-            lost |= difference is not None and not difference >= -ALLOWED
-            cells += [_cell(values[0]), _cell(values[1]), _cell(difference, "+")]
-        if lost:
+            points = [100 * row[name]["mean"] if row else None for row in (was, is_now)]
+            difference = round(100 * (is_now[name]["mean"] - was[name]["mean"]), 2) if was and is_now else None
+            if difference is not None and not difference >= -ALLOWED:  # a figure that is no number is no success
+                note = "worse"
+            cells += [_cell(points[0]), _cell(points[1]), _cell(difference, "+")]
+        if note:
             worse.append(method)
-        lines.append([*cells, "no figure any more" if pair[1] is None else "worse" if lost else ""])
+        lines.append([*cells, note])
     return ["| " + " | ".join(cells) + " |" for cells in lines], worse
 
 
