@@ -1,4 +1,4 @@
-"""The ``jssl`` command: pretrain, evaluate, embed, views, methods."""
+"""The ``jssl`` command: pretrain, evaluate, embed, generate, views, methods."""
 
 import argparse
 import logging
@@ -34,6 +34,15 @@ def main(argv: list[str] | None = None) -> int:
     embed.add_argument("--readout", help="which of the method's readouts, e.g. text; the first by default")
     embed.add_argument("--teacher", action="store_true", help="use the EMA teacher instead of the student")
     embed.set_defaults(run=_embed)
+
+    generate = commands.add_parser("generate", help="continue a text with a language model")
+    generate.add_argument("--workdir", required=True)
+    generate.add_argument("--prompt", default="", help="the beginning")
+    generate.add_argument("--tokens", type=int, default=256, help="how many to add")
+    generate.add_argument("--temperature", type=float, default=0.8, help="0 takes the likeliest token")
+    generate.add_argument("--top-k", type=int, default=0, help="draw among so many of the likeliest; 0: among all")
+    generate.add_argument("--seed", type=int, default=0)
+    generate.set_defaults(run=_generate)
 
     views = commands.add_parser("views", help="show what the method sees of some examples")
     views.add_argument("--config", required=True)
@@ -85,6 +94,22 @@ def _embed(args) -> int:
 
     embed_run(
         args.workdir, data=args.data, split=args.split, out=args.out, readout=args.readout, use_teacher=args.teacher
+    )
+    return 0
+
+
+def _generate(args) -> int:
+    from jssl.report.generate import generate_run
+
+    print(
+        generate_run(
+            args.workdir,
+            prompt=args.prompt,
+            tokens=args.tokens,
+            temperature=args.temperature,
+            top_k=args.top_k,
+            seed=args.seed,
+        )
     )
     return 0
 

@@ -24,10 +24,33 @@ def pictures():
     return data.ArraySource({"image": coarse.repeat(5, 1).repeat(5, 2), "label": np.arange(64) % 4})
 
 
+@functools.cache
+def captioned():
+    """The pictures, with two random captions each, the second missing now and then."""
+    rng = np.random.default_rng(1)
+    captions = rng.integers(3, 40, (64, 2, 12)).astype(np.int32)
+    captions[:, :, 9:] = 0
+    captions[::3, 1] = 0
+    image = np.stack([example["image"] for example in pictures()])
+    return data.ArraySource({"image": image, "captions": captions}, data.About(vocabulary=40, tokenizer="bytes"))
+
+
+@functools.cache
+def texts():
+    """64 rows of 17 random tokens, of one to three documents, some of them padded."""
+    rng = np.random.default_rng(2)
+    tokens = rng.integers(3, 40, (64, 17)).astype(np.int32)
+    cuts = np.sort(rng.integers(1, 17, (64, 2)), 1)
+    segments = (1 + (np.arange(17) >= cuts[:, :1]) + (np.arange(17) >= cuts[:, 1:])).astype(np.int32)
+    segments[::4, 13:] = 0
+    fields = {"tokens": np.where(segments > 0, tokens, 0).astype(np.int32), "segments": segments}
+    return data.ArraySource(fields, data.About(vocabulary=40, tokenizer="bytes"))
+
+
 def source_of(name: str):
-    """The data that a row trains on."""
-    del name
-    return pictures()
+    """The data that a row trains on: by what its method asks for."""
+    asks = methods.REGISTRY[method_of(name)].asks
+    return texts() if "text" in asks else captioned() if "captions" in asks else pictures()
 
 
 def build(name: str, **options):

@@ -34,22 +34,8 @@ ROWS = {
     "spectral": SIAMESE | {"projector": (32, 16)},
     "supervised": {"image": IMAGE, "encoder": RESNET},
     "rotation": {"image": PLAIN, "encoder": RESNET},
-    "relative_position": {
-        "image": PLAIN,
-        "encoder": RESNET,
-        "patch": 4,
-        "gap": 1,
-        "jitter": 0,
-        "classifier": (16,),
-    },
-    "jigsaw": {
-        "image": PLAIN,
-        "encoder": RESNET,
-        "grid": 2,
-        "tile": 6,
-        "num_permutations": 8,
-        "classifier": (16,),
-    },
+    "relative_position": {"image": PLAIN, "encoder": RESNET, "patch": 4, "gap": 1, "jitter": 0, "classifier": (16,)},
+    "jigsaw": {"image": PLAIN, "encoder": RESNET, "grid": 2, "tile": 6, "num_permutations": 8, "classifier": (16,)},
     "colorization": {"image": PLAIN, "encoder": RESNET, "stride": 2, "decoder_width": 8},
     "denoising": {"image": PLAIN, "encoder": RESNET, "patch": 2, "decoder_width": 8},
     "swav": MULTI_CROP
@@ -72,12 +58,20 @@ ROWS = {
     },
 }
 
+TEXT = {"name": "transformer", "width": 16, "depth": 2, "heads": 2}
+ROWS |= {
+    "causal_lm": {"encoder": TEXT},
+    "clip": {"image": IMAGE, "encoder": RESNET, "text_encoder": TEXT | {"depth": 1}, "width": 8},
+    "siglip": {"image": IMAGE, "encoder": VIT, "text_encoder": TEXT | {"depth": 1, "pool": "last"}, "width": 8},
+}
+
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},
     "dinov2-shared_head": ROWS["dinov2"] | {"shared_head": True, "centering": {"kind": "softmax"}},
     "moco-vit": ROWS["moco"] | {"encoder": VIT | {"drop_path": 0.2}, "symmetric": True},  # no batch norm
     "moco_v3-vit": ROWS["moco_v3"] | {"encoder": VIT},
+    "causal_lm-rotary": {"encoder": TEXT | {"positions": "rotary", "mlp": "swiglu", "scan": True, "drop_path": 0.2}},
 }
 
 

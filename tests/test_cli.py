@@ -19,8 +19,9 @@ from rows import CORE, ROWS
 
 from jssl import config, methods
 from jssl.cli import main
+from jssl.data.card import Card
 from jssl.train import loop, setup
-from jssl.train.checkpoint import Checkpointer
+from jssl.train.checkpoints import Checkpointer
 
 pytestmark = pytest.mark.xdist_group("cli")  # one worker makes the finished run that most tests read
 
@@ -29,22 +30,25 @@ from jssl.config import default_config
 
 def get_config():
     config = default_config()
-    row = {row!r}
-    config.encoder = row.pop("encoder")
-    config.augmentation = row.pop("augmentation", {{}})
-    config.method = {{"name": {name!r}, **row}}
-    config.image_size, config.dtype, config.steps = 16, "float32", {steps}
-    config.data.source = "synthetic:num_examples=80,image_size=16"
+    config.method = {{"name": {name!r}, **{row!r}}}
+    config.dtype, config.steps = "float32", {steps}
+    config.data.source = {source!r}
     config.data.batch_size = 16
-    config.optimizer.warmup_steps = 2
+    config.optimizer.warmup = 2
     config.run.update({{"log_every": 3, "checkpoint_every": 4, "online_bank": 40, "online_queries": 16}})
     return config
 """
+SOURCES = {
+    "causal_lm": "synthetic_text:num_examples=80,length=32",
+    "clip": "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
+    "siglip": "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
+}
 
 
 def write_recipe(folder: pathlib.Path, name: str, steps: int) -> str:
     path = folder / f"{name}_{steps}.py"
-    path.write_text(RECIPE.format(row=dict(ROWS[name]), name=name, steps=steps))
+    source = SOURCES.get(name, "synthetic:num_examples=80,image_size=16")
+    path.write_text(RECIPE.format(row=dict(ROWS[name]), name=name, steps=steps, source=source))
     return str(path)
 
 
@@ -60,9 +64,14 @@ def finished(tmp_path_factory):
 def test_metrics_are_valid_json_with_knn_and_collapse_measures(finished):
     rows = [json.loads(line) for line in (finished[1] / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if "loss" in row] == [2, 5, 7]
-    assert all(np.isfinite(row["loss"]) and row["images_per_second"] > 0 for row in rows if "loss" in row)
+    assert all(np.isfinite(row["loss"]) and row["examples_per_second"] > 0 for row in rows if "loss" in row)
     (online,) = [row for row in rows if "eval/knn" in row]
-    assert 0 <= online["eval/knn"] <= 1 and online["eval/rankme"] >= 1 and "eval/feature_std" in online
+    assert (
+        np.isfinite(online["eval/loss"])
+        and 0 <= online["eval/knn"] <= 1
+        and online["eval/rankme"] >= 1
+        and "eval/feature_std" in online
+    )
 
 
 def test_a_finished_run_is_not_repeated(finished):
@@ -83,7 +92,7 @@ def test_another_config_is_refused_and_named(finished, capsys):
 def test_evaluate_compares_with_random_and_pixels(finished, capsys):
     assert main(["evaluate", "--workdir", str(finished[1]), "--protocols", "knn,linear"]) == 0
     results = json.loads((finished[1] / "evaluation.json").read_text())["results"]
-    assert set(results) == {"encoder", "random", "pixels"}
+    assert set(results) == {"encoder", "random", "raw input"}
     assert all({"knn", "linear"} <= set(row) for row in results.values())
     assert "| encoder |" in capsys.readouterr().out
 
@@ -96,7 +105,7 @@ def test_a_run_of_an_older_version_is_resumed_and_evaluated(finished, tmp_path, 
     newer.optimizer.lookahead = {"steps": 5}
     monkeypatch.setattr(config, "default_config", newer.copy_and_resolve_references)
     read = config.read_json(tmp_path / "w" / "config.json")
-    assert read.data.crops == 1 and read.optimizer.lookahead.steps == 5 and "stem" not in read.encoder
+    assert read.data.crops == 1 and read.optimizer.lookahead.steps == 5 and "stem" not in read.method.encoder
     arguments = ["--workdir", str(tmp_path / "w")]
     assert main(["evaluate", *arguments, "--protocols", "collapse"]) == 0
     assert main(["pretrain", "--config", recipe, *arguments, "--no-progress"]) == 0
@@ -134,9 +143,9 @@ def test_methods_lists_everything(capsys):
     printed = capsys.readouterr().out
     for name, entry in methods.REGISTRY.items():
         (line,) = [line for line in printed.splitlines() if line.startswith(f"{name} ")]
-        assert entry.paper in line and all(need in line for need in entry.needs)
-        assert re.search(r"arXiv:\d{4}\.\d{5}|JMLR \d{4}", entry.paper)
-    for word in ("needs: ", "golden: "):  # columns
+        assert entry.paper in line and all(word in line for word in (*entry.carries, *entry.asks))
+        assert re.search(r"arXiv:\d{4}\.\d{5}|JMLR \d{4}|GPT-2", entry.paper)
+    for word in ("carries: ", "asks: ", "golden: "):  # columns
         assert len({line.index(word) for line in printed.splitlines()}) == 1
 
 
@@ -177,7 +186,7 @@ def test_a_teacher_is_only_evaluated_where_there_is_one(finished, capsys):
 def test_a_loss_that_is_not_finite_stops_and_names_its_examples(tmp_path, capsys):
     recipe = write_recipe(tmp_path, "mae", 8)
     arguments = ["pretrain", "--config", recipe, "--workdir", str(tmp_path / "w"), "--no-progress"]
-    overflow = ["--config.optimizer.learning_rate=1e30", "--config.optimizer.warmup_steps=0"]
+    overflow = ["--config.optimizer.learning_rate=1e30", "--config.optimizer.warmup=0"]
     assert main([*arguments, *overflow]) == 1
     assert "not" not in (error := capsys.readouterr().err).split("loss")[0] and error.count("\n") == 1
     report = json.loads((tmp_path / "w" / "nonfinite.json").read_text())
@@ -223,7 +232,8 @@ def start(recipe, workdir, cache):
 
 
 def final_state(workdir):
-    run = setup.build(config.read_json(workdir / "config.json"), (16, 16, 3))
+    card = Card.from_json(json.loads((workdir / "data.json").read_text()))
+    run = setup.build(config.read_json(workdir / "config.json"), card)
     with Checkpointer(setup.checkpoint_folder(workdir), every=1) as checkpoints:
         state, _, step = checkpoints.restore(setup.abstract(run.init_state()[0]))
     return arrays(state), step

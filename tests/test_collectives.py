@@ -82,6 +82,36 @@ def test_gradient_of_a_gathered_loss_needs_no_reduction(layout, values):
     np.testing.assert_allclose(result, jax.grad(loss)(values, None), rtol=1e-5, atol=1e-7)
 
 
+def test_vary_like_makes_the_gradient_of_what_devices_share_one_sum(layout, values):
+    """Of an array that JAX knows to vary, each device sees its own gradient; that of what they share is the sum."""
+
+    def gradients(x, axis_name):
+        shared = jnp.ones(3)
+        copy = collectives.vary_like(shared, x)
+        assert collectives.vary_like(copy, x) is copy
+        own = jax.grad(lambda copy: jnp.sum(copy[None] * x))(copy)
+        total = jax.grad(lambda shared: jnp.sum(collectives.vary_like(shared, x)[None] * x))(shared)
+        return own[None], total
+
+    mesh, axis_name, size = layout
+    own, total = jax.jit(
+        jax.shard_map(
+            functools.partial(gradients, axis_name=axis_name),
+            mesh=mesh,
+            in_specs=P(axis_name),
+            out_specs=(P(axis_name), P()),
+        )
+    )(values)
+    np.testing.assert_allclose(own, values.reshape(size, -1, 3).sum(axis=1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(total, values.sum(axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_vary_like_does_nothing_where_nothing_is_known_to_vary(values):
+    assert collectives.vary_like(values, values) is values
+    mapped = jax.vmap(lambda x: collectives.vary_like(jnp.ones(3), x) * x, axis_name="devices")
+    np.testing.assert_array_equal(mapped(values), values)
+
+
 @pytest.mark.parametrize("name", ["max", "min", "replicate"])
 def test_no_gradient(layout, values, name):
     def loss(x, axis_name):

@@ -1,96 +1,185 @@
-"""Every recipe builds its method and optimiser, and the config system answers mistakes in one line."""
+"""Every recipe builds and steps on data like those it is meant for, and the config system answers mistakes in one line."""
 
-import ast
+import importlib.util
+import io
 import json
 import pathlib
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
+from PIL import Image
 from rows import CORE
 
-from jssl import methods
+from jssl import data, methods
 from jssl.config import load_config
+from jssl.data.card import Card
+from jssl.data.source import EncodedSource
 from jssl.train import setup
 
 ROOT = pathlib.Path(__file__).parents[1]
-RECIPES = sorted((ROOT / "configs").glob("*.py"))
+CONFIGS = ROOT / "configs"
+QUICKSTART = str(CONFIGS / "quickstart.py")
 
 
-def is_quick(recipe):
-    """Small recipes of the core methods; tracing the others is minutes in all."""
-    return recipe.stem in ("quickstart", *(f"{name}_small_cifar10" for name in CORE))
+def variants(file: pathlib.Path) -> list[str]:
+    """All variants of a recipe file, the default first."""
+    spec = importlib.util.spec_from_file_location("recipe", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return [",".join(words) for words in getattr(module.get_config, "variants", [()])]
 
 
-EVERY = [pytest.param(path, id=path.stem, marks=[] if is_quick(path) else pytest.mark.slow) for path in RECIPES]
+RECIPES = {
+    f"{file.stem}:{variant}": f"{file}:{variant}" if variant else str(file)
+    for file in sorted(CONFIGS.glob("*.py"))
+    for variant in variants(file)
+}
 
 
-@pytest.mark.parametrize("recipe", EVERY)
-def test_recipe_builds(recipe):
-    config = load_config(str(recipe), [])
-    side = max(32, config.image_size)
-    run = setup.build(config, (side, side, 3))
+class Ragged(EncodedSource):
+    """Pictures of many sizes and shapes, as JPEG, as a folder of photos would give them."""
+
+    def __init__(self, canvas: int | None, count: int = 12):
+        rng = np.random.default_rng(0)
+        self._encoded = []
+        for _ in range(count):
+            height, width = rng.integers(40, 300, 2)
+            coarse = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+            file = io.BytesIO()
+            Image.fromarray(coarse).resize((int(width), int(height))).save(file, "JPEG")
+            self._encoded.append(file.getvalue())
+        names = [f"{number}.jpg" for number in range(count)]
+        super().__init__(names, np.arange(count) % 3, ("a", "b", "c"), image_size=canvas)
+
+    def read(self, index):
+        """The bytes."""
+        return self._encoded[index]
+
+
+def fake(config) -> data.Source:
+    """A small stand-in for the data set of a config."""
+    kind = config.data.source.partition(":")[0]
+    if "text" in (asks := methods.find(config.method.name).asks):
+        return data.open_source("synthetic_text:num_examples=12,length=33")
+    if "captions" in asks:
+        return data.open_source("synthetic:num_examples=12,captions=1")
+    # CIFAR-10 and the shapes have one size; photos have any.
+    return Ragged(None if kind == "tfds" else 32)
+
+
+def shrink(config) -> None:
+    """The one set of overrides that makes any recipe tiny: its networks and batch, not its views or its wiring."""
+    method = config.method
+    for encoder in (method[name] for name in ("encoder", "text_encoder") if name in method):
+        name = encoder["name"]
+        if name.startswith("vit"):
+            encoder.update({"name": "vit", "width": 16, "depth": 2, "heads": 2})
+        elif name.startswith("resnet"):
+            encoder.update({"name": "resnet", "stage_sizes": (1, 1, 1, 1), "width": 4})
+        else:
+            encoder.update({"width": 16, "depth": 1, "heads": 2})
+    for name, size in (("decoder", 8), ("predictor", 8)):
+        if name in method and hasattr(method[name], "items"):
+            method[name].update({"width": size, "depth": 1, "heads": 2})
+    options = methods.find(method.name).options
+    for name in ("projector", "predictor", "classifier"):
+        if name in options and isinstance(options[name].default, tuple):
+            widths = method.get(name, options[name].default)
+            method[name] = tuple(8 for _ in widths)
+    if "head" in options:
+        method.head = {**method.get("head", {}), "hidden": 8, "bottleneck": 8, "prototypes": 16}
+    for name, size in (("prototypes", 16), ("queue_size", 16), ("dim", 8), ("top_blocks", 1), ("decoder_width", 4)):
+        if name in options:
+            method[name] = size
+    if "predictor" in options and not isinstance(options["predictor"].default, tuple):
+        method.predictor = {"width": 8, "depth": 1, "heads": 2}
+    if "decoder" in options:
+        method.decoder = {"width": 8, "depth": 1, "heads": 2}
+    if "num_permutations" in options:
+        method.num_permutations = 8
+    config.optimizer.options.pop("num_layers", None)
+    config.optimizer.options.pop("layer_decay", None)
+    config.data.batch_size, config.dtype, config.fsdp = 8, "float32", 1
+
+
+QUICK = {"quickstart:", *(f"{name}:small,synthetic" for name in CORE)}
+EVERY = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in RECIPES]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_recipe_builds(name):
+    config = load_config(RECIPES[name], [])
+    source = fake(config)
+    run = setup.build(config, Card(source.spec, source.about, 50_000))
     state = jax.eval_shape(lambda: run.init_state()[0])
     assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > 1000
-    if recipe.stem != "quickstart":
-        assert recipe.stem.startswith(f"{config.method.name}_")
+    assert 0 <= run.config.optimizer.warmup < run.config.steps and run.config.run.eval_every <= run.config.steps
+    assert name.startswith(f"{config.method.name}:") or name == "quickstart:"
 
 
-def test_every_method_has_a_small_and_a_full_recipe():
-    stems = {recipe.stem for recipe in RECIPES}
+@pytest.mark.parametrize("name", EVERY)
+def test_recipe_does_its_first_steps_on_data_of_its_kind(name):
+    """All views at full size, networks tiny."""
+    config = load_config(RECIPES[name], [])
+    shrink(config)
+    config.steps = "20 epochs"
+    source = fake(config)
+    run = setup.build(config, Card.of(source))
+    state, specs = run.init_state()
+    step, batches = run.make_step(specs), data.make_feed("grain", source, run.mesh, seed=0, global_batch=8).iterate()
+    for batch, _ in zip(batches, range(2)):
+        state, metrics = step(state, batch)
+        assert np.isfinite(metrics["loss"]) and np.isfinite(metrics["grad_norm"])
+    batches.close()
+
+
+def test_every_method_has_a_small_recipe_and_a_full_one():
     for name in methods.REGISTRY:
-        assert f"{name}_small_cifar10" in stems
-        assert stems & {f"{name}_resnet18_cifar10", f"{name}_vit_tiny_cifar10"}
-
-
-def test_readme_sums_up_the_benchmark():
-    readme = " ".join((ROOT / "README.md").read_text().split())
-    cifar10, synthetic = (
-        json.loads((ROOT / "benchmarks" / "results" / f"quality_{data}.json").read_text())
-        for data in ("cifar10", "synthetic")
-    )
-    minutes = [run["minutes"] for run in cifar10["runs"]]
-    assert f"the runs took {round(min(minutes), 1):g} to {round(max(minutes), 1):g} minutes" in readme
-    pixels = cifar10["pixels"]
-    assert (
-        f"pixels themselves reach {100 * pixels['knn']['mean']:.1f} % k-NN and {100 * pixels['linear']['mean']:.1f} % linear"
-        in readme
-    )
-    margins = {row["method"]: 100 * row["margin"]["mean"] for row in synthetic["rows"]}
-    assert set(margins) == set(methods.REGISTRY)
-    worst, second = sorted(margins, key=margins.get)[:2]
-    assert worst == "relative_position"
-    assert f"by {margins[second]:.0f} points of k-NN or more there" in readme
-    assert f"the pretext task relative position, {margins[worst]:.0f} points" in readme
+        backbones = [words.split(",") for words in variants(CONFIGS / f"{name}.py")]
+        assert backbones[0][0] == "small" and {backbone for backbone, _ in backbones} - {"small"}
 
 
 @pytest.mark.parametrize("name", sorted(methods.REGISTRY))
-def test_published_figures_are_those_of_the_benchmark(name):
-    """README's row and the recipe's docstring and steps, against what benchmarks/quality.py wrote."""
-    recipe = ROOT / "configs" / f"{name}_small_cifar10.py"
-    docstring = " ".join(ast.get_docstring(ast.parse(recipe.read_text())).split())
-    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if f"| `{recipe.stem}`" in line]
+def test_small_recipes_have_the_steps_of_the_published_run(name):
     result = ROOT / "benchmarks" / "results" / "quality_cifar10" / f"{name}_seed0.json"
     if not result.is_file():
-        assert "Not yet measured" in docstring and not rows
+        assert {"text", "captions"} & set(methods.find(name).asks)
         return
-    run = json.loads(result.read_text())
-    knn, linear, untrained_knn, untrained_linear = (
-        f"{100 * run[which][probe]:.1f} %" for which in ("encoder", "random") for probe in ("knn", "linear")
-    )
-    rankme = f"{run['encoder']['rankme']:.0f} of {run['encoder']['dimension']}"
-    assert f"k-NN (k=20) {knn}, linear {linear}; the same encoder at random {untrained_knn}" in docstring
-    assert f"{untrained_linear}. RankMe {rankme}. {run['steps']:,} steps" in docstring
-    assert f"took {run['minutes']:.1f} minutes" in docstring
-    assert load_config(str(recipe), []).steps == pytest.approx(run["steps"], rel=0.01)
-    (row,) = rows
-    assert [cell.strip() for cell in row.split("|")[2:7]] == [
-        f"{knn} ({untrained_knn[:-2]})",
-        f"{linear} ({untrained_linear[:-2]})",
-        rankme,
-        f"{run['minutes']:.1f} min",
-        f"{run['images_per_second']:.0f}",
-    ]
+    config = load_config(f"{CONFIGS / name}.py:small,cifar10", [])
+    steps = setup.resolve_lengths(config, 50_000).steps
+    assert steps == pytest.approx(json.loads(result.read_text())["steps"], rel=0.015)
+
+
+def test_lengths_follow_batch_size_and_run():
+    def lengths(*overrides, examples=50_000):
+        config = setup.resolve_lengths(
+            load_config(f"{CONFIGS / 'dino'}.py:vit_small,imagenet", list(overrides)), examples
+        )
+        o = config.optimizer
+        return config.steps, o.warmup, o.freeze_for, config.method.temperature.warmup
+
+    base = lengths()
+    assert base[0] == round(800 * 50_000 / 1024) and base[1] == round(10 * 50_000 / 1024)
+    for ours, theirs in zip(lengths("data.batch_size=512"), base):
+        assert ours == pytest.approx(2 * theirs, abs=1)
+    assert lengths("steps=10 epochs")[0] == round(10 * 50_000 / 1024)
+    small = setup.resolve_lengths(load_config(f"{CONFIGS / 'dino'}.py:small", ["steps=1000"]), 10_000)
+    assert small.optimizer.warmup == 100 and small.run.eval_every == 125
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("simclr.py:smal", "no variant 'smal'; did you mean 'small'"),
+        ("simclr.py:small,resnet18", "no variant 'small,resnet18'; there are small,synthetic"),
+        ("missing.py:small", "no config file .*missing.py; recipes are in configs/"),
+    ],
+)
+def test_wrong_variants_are_named(recipe, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(str(CONFIGS / recipe), [])
 
 
 @pytest.mark.parametrize(
@@ -98,20 +187,22 @@ def test_published_figures_are_those_of_the_benchmark(name):
     [
         ("optimizer.learning_rat=1", "did you mean 'optimizer.learning_rate'"),
         ("optimizer=1", "is a section"),
-        ("steps=many", "expected int"),
+        ("seed=many", "expected int"),
         ("steps", "write --config.steps=value"),
         ("nonsense.key=1", "no config key"),
     ],
 )
 def test_wrong_overrides_are_named(override, message):
     with pytest.raises(ValueError, match=message):
-        load_config(str(RECIPES[0]), [override])
+        load_config(QUICKSTART, [override])
 
 
 def test_overrides_keep_the_type():
-    config = load_config(str(RECIPES[0]), ["optimizer.learning_rate=1", "dtype=float32", "method.queue_size=512"])
+    overrides = ["optimizer.learning_rate=1", "dtype=float32", "method.queue_size=512", "method.image.std=(1, 1, 1)"]
+    config = load_config(QUICKSTART, [*overrides, "steps=5 epochs", "optimizer.warmup=7"])
     assert config.optimizer.learning_rate == 1.0 and isinstance(config.optimizer.learning_rate, float)
-    assert config.method.queue_size == 512
+    assert config.method.queue_size == 512 and config.method.image.std == (1, 1, 1)
+    assert config.steps == "5 epochs" and config.optimizer.warmup == 7
 
 
 def test_wrong_files_are_named(tmp_path):
@@ -128,41 +219,49 @@ def test_wrong_files_are_named(tmp_path):
         load_config(str(tmp_path / "typo.py"), [])
 
 
+CARD = Card.of(data.open_source("synthetic:num_examples=640"))
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("method.name=simclrr", "did you mean 'simclr'"),
         ("method.temprature=0.1", "did you mean 'temperature'"),
-        ("encoder.name=vgg", "no encoder 'vgg'"),
-        ("encoder.widht=8", "simclr: ResNet has no option 'widht'"),
-        ("augmentation.strenght=1.0", "simclr: Augmentation has no option 'strenght'"),
+        ("method.temperature=warm", "method.temperature='warm': expected float"),
+        ("method.encoder.name=vgg", "no encoder 'vgg'"),
+        ("method.encoder.widht=8", "the encoder resnet has no option 'widht'"),
+        ("method.image.augment.strenght=1.0", "method.image.augment has no option 'strenght'"),
+        ("method.image.sise=16", "method.image has no option 'sise'; did you mean 'size'"),
         ("data.batch_size=30", "not divisible by 8 devices"),
-        ("image_size=64", "smaller than image_size=64"),
+        ("method.image.size=64", "pictures of 32x32 are smaller than crops of 64"),
         ("optimizer.name=adamq", "did you mean 'adamw'"),
-        ("teacher.schedule=linaer", "no teacher.schedule 'linaer': use cosine or linear"),
+        ("ema.schedule=linaer", "no ema.schedule 'linaer': use cosine or linear"),
         ("fsdp=3", "does not divide the 8 devices"),
+        ("steps=many", "steps: duration 'many': not a length"),
+        ("optimizer.warmup=3 weeks", "optimizer.warmup: duration '3 weeks': no unit 'weeks'"),
+        ("steps=5 %", "steps: duration '5 %': the length of the run itself cannot be a share of it"),
     ],
 )
 def test_wrong_values_are_one_line(override, message):
-    config = load_config(str(RECIPES[0].with_name("quickstart.py")), [override])
+    config = load_config(QUICKSTART, [override])
     with pytest.raises(ValueError, match=message) as error:
-        setup.build(config, (32, 32, 3))
+        setup.build(config, CARD)
     assert "\n" not in str(error.value)
 
 
-def test_teacher_momentum_comes_from_the_config():
-    config = load_config(str(RECIPES[0].with_name("quickstart.py")), [])
+def test_ema_momentum_comes_from_the_config():
+    config = load_config(QUICKSTART, [])
     config.steps = 8
-    config.teacher.update({"momentum": 0.6, "momentum_end": 1.0})
+    config.ema.update({"momentum": 0.6, "momentum_end": 1.0})
     assert float(setup.make_momentum(config)(2)) == pytest.approx(1 - 0.4 * 0.853553)  # (1 + cos(pi / 4)) / 2
-    config.teacher.schedule = "linear"
+    config.ema.schedule = "linear"
     assert float(setup.make_momentum(config)(2)) == pytest.approx(0.7)
 
 
 def test_constant_rate_and_clipping_come_from_the_config():
-    config = load_config(str(RECIPES[0].with_name("quickstart.py")), [])
+    config = load_config(QUICKSTART, [])
     config.steps, config.optimizer.clip_norm = 4, 1.0
-    config.optimizer.update({"name": "sgd", "learning_rate": 0.1, "weight_decay": 0.0, "warmup_steps": 0})
+    config.optimizer.update({"name": "sgd", "learning_rate": 0.1, "weight_decay": 0.0, "warmup": 0})
     config.optimizer.options = {"momentum": 0.0}
     config.optimizer.constant_rate = "^predictor"
     tx, params = setup.make_optimizer(config), {"encoder": jnp.zeros(1), "predictor": jnp.zeros(1)}

@@ -1,8 +1,22 @@
 """Data sets and the feeds that bring their batches to the devices."""
 
+from jssl.data.arrays import ArraySource
+from jssl.data.feed import make_feed
 from jssl.data.grain_feed import GrainFeed
 from jssl.data.order import batch_indices, index_at
 from jssl.data.resident import ResidentFeed
-from jssl.data.source import ArraySource, Source, open_source
+from jssl.data.source import About, Source, Spec, open_source, stack
 
-__all__ = ["ArraySource", "GrainFeed", "ResidentFeed", "Source", "batch_indices", "index_at", "open_source"]
+__all__ = [
+    "About",
+    "ArraySource",
+    "GrainFeed",
+    "ResidentFeed",
+    "Source",
+    "Spec",
+    "batch_indices",
+    "index_at",
+    "make_feed",
+    "open_source",
+    "stack",
+]

@@ -54,7 +54,9 @@ def read_table(path: str, file: str, caption: str, label: str | None = None) -> 
         for number, line in _lines(path):
             for column in columns:
                 if column not in line:
-                    raise ValueError(f'line {number} of {path} has no column "{column}"{nearest(column, line)}')
+                    raise ValueError(
+                        f'line {number} of {path} has no column "{column}"{nearest(column, filter(None, line))}'
+                    )
             texts = line[caption] if isinstance(line[caption], list) else [line[caption]]
             known = [isinstance(text, str) and text.strip() for text in [line[file], *texts]]
             if not texts or not all(known):

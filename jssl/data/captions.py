@@ -1,6 +1,7 @@
 """Pictures with captions, named by a table."""
 
 import dataclasses
+import hashlib
 import os
 
 import jax
@@ -8,9 +9,8 @@ import numpy as np
 
 from jssl.data import tokenizers
 from jssl.data.caption_table import read_table
-from jssl.data.layout import fingerprint
-from jssl.data.source import EncodedSource
-from jssl.data.tar import _members
+from jssl.data.encoded import EncodedSource
+from jssl.data.tar import members
 
 __all__ = ["CaptionsSource"]
 
@@ -22,8 +22,8 @@ class CaptionsSource(EncodedSource):
     several captions has several lines, or in .jsonl a list. Examples come in the order in which the table first names
     their files; every so many-th is "test".
 
-    Each caption is a row as `jssl.data.tokenizers.row` makes it: beginning, tokens, end, zeros. A picture with fewer than
-    C captions repeats its first.
+    Each caption is a row as `jssl.data.tokenizers.row` makes it: beginning, tokens, end, zeros. The captions that a
+    picture lacks are zeros.
 
     Args:
       path: of the table.
@@ -32,7 +32,7 @@ class CaptionsSource(EncodedSource):
         table, which is the default.
       file_column: name of the column of files.
       caption_column: name of the column of captions.
-      label_column: name of the column of classes; None is no labels.
+      label_column: name of the column of classes; None is no labels. An empty cell is a class of its own.
       captions: C, at most so many captions of a picture; None is the most that one has.
       length: L, tokens of a caption.
       tokenizer: see `jssl.data.tokenizers.make`; one that pads with 0.
@@ -43,6 +43,16 @@ class CaptionsSource(EncodedSource):
     Raises:
       ValueError: if the table is missing, empty or damaged, a picture that it names is not there, or an option is out
         of range.
+
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("a.png", "b.png"):
+    ...         Image.new("RGB", (8, 8)).save(f"{folder}/{name}")
+    ...     _ = pathlib.Path(folder, "table.csv").write_text("file,caption\\na.png,a cat\\nb.png,a dog\\nb.png,a puppy\\n")
+    ...     source = CaptionsSource(f"{folder}/table.csv", holdout=0, length=7, image_size=8)
+    ...     source[0]["captions"].tolist(), source[1]["captions"].shape
+    ([[1, 100, 35, 102, 100, 119, 2], [0, 0, 0, 0, 0, 0, 0]], (2, 7))
     """
 
     OPTIONS = {
@@ -104,8 +114,8 @@ class CaptionsSource(EncodedSource):
         self.spec = {**self.spec, "captions": jax.ShapeDtypeStruct((count, length), np.int32)}
         about = {"vocabulary": self._tokenizer.vocabulary, "tokenizer": self._tokenizer.spec}
         self.about = dataclasses.replace(self.about, **about)
-        options = image_size, classes, labels, self._texts, count, length, self._tokenizer.spec
-        self.fingerprint = fingerprint(names, self.read, *options)
+        told = repr((self.fingerprint, self._texts, count, length, self._tokenizer.spec))
+        self.fingerprint = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
     def read(self, index):
         """The encoded bytes of an example."""
@@ -127,13 +137,14 @@ class CaptionsSource(EncodedSource):
             at = (at + 1) % len(self)
         texts = self._texts[at][: self._count]
         rows = [tokenizers.row(self._tokenizer, text, self._length) for text in texts]
-        return example | {"captions": np.stack(rows + rows[:1] * (self._count - len(rows)))}
+        missing = [np.zeros(self._length, np.int32)] * (self._count - len(rows))
+        return example | {"captions": np.stack(rows + missing)}
 
 
 def _places(names: list[str], root: str) -> dict[str, bytes | tuple[str, int, int]]:
     """Where the bytes of each picture are: themselves, or (path, start, size); those that are nowhere are left out."""
     if os.path.isfile(root):
-        members = dict(_members(root))
-        return {name: members[name] for name in names if name in members}
+        found = dict(members(root))
+        return {name: found[name] for name in names if name in found}
     paths = {name: os.path.join(root, name) for name in names}
     return {name: (path, 0, -1) for name, path in paths.items() if os.path.isfile(path)}

@@ -8,7 +8,7 @@ from os import cpu_count
 import numpy as np
 from PIL import Image
 
-__all__ = ["decode_image", "parallel_map", "resize_image", "to_rgb"]
+__all__ = ["decode_image", "parallel_map", "read_size", "to_rgb"]
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -26,42 +26,57 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def resize_image(image: Image.Image, image_size: int) -> Image.Image:
-    """Shorter side to image_size (bicubic, antialiased), then the central square."""
-    width, height = image.size
-    if (width, height) == (image_size, image_size):
-        return image
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return image.resize((image_size, image_size), Image.Resampling.BICUBIC, (left, top, left + side, top + side), 2.0)
+def read_size(encoded: bytes) -> tuple[int, int]:
+    """Height and width of an image file, from its header alone.
+
+    Raises:
+      ValueError: if the bytes are no image, or one too large to decode (see `decode_image`).
+    """
+    return _opened(encoded, lambda image: image.size[::-1])
 
 
-def decode_image(encoded: bytes, image_size: int | None = None) -> np.ndarray:
+def decode_image(encoded: bytes, canvas: tuple[int, int] | None = None) -> tuple[np.ndarray, tuple[int, int]]:
     """Decodes PNG, JPEG and whatever else Pillow reads.
 
     Args:
       encoded: the bytes of one image file.
-      image_size: side of the square result; None keeps the size of the file.
+      canvas: height and width that the whole picture is resized to (bicubic, antialiased), whatever its aspect; None
+        keeps the size of the file.
 
     Returns:
-      (H, W, 3) uint8.
+      (H, W, 3) uint8, and the height and width that the file says.
 
     Raises:
-      ValueError: if the bytes are not a whole image.
+      ValueError: if the bytes are not a whole image, or have more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``, about 90
+        million by default: a small file can announce a picture that does not fit in memory.
 
     >>> file = io.BytesIO()
     >>> Image.new("L", (8, 6), 255).save(file, "PNG")
-    >>> decode_image(file.getvalue(), 4).shape
-    (4, 4, 3)
+    >>> image, size = decode_image(file.getvalue(), (4, 4))
+    >>> image.shape, size
+    ((4, 4, 3), (6, 8))
     """
-    try:
-        image: Image.Image = Image.open(io.BytesIO(encoded))
-        if image_size is not None:
-            image.draft("RGB", (image_size, image_size))  # JPEG: decode at 1/2, 1/4 or 1/8 where that is enough
+
+    def decode(image):
+        width, height = image.size
+        if canvas is not None:
+            image.draft("RGB", canvas[::-1])  # JPEG: decode at 1/2, 1/4 or 1/8 where both sides stay long enough
         image = to_rgb(image)
-        if image_size is not None:
-            image = resize_image(image, image_size)
-        return np.array(image, np.uint8)
+        if canvas is not None and image.size != canvas[::-1]:
+            image = image.resize(canvas[::-1], Image.Resampling.BICUBIC, reducing_gap=2.0)
+        return np.array(image, np.uint8), (height, width)
+
+    return _opened(encoded, decode)
+
+
+def _opened(encoded: bytes, use: Callable):
+    """use(image) of an image file that is opened but not decoded; whatever goes wrong is one ValueError."""
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            # Pillow raises at twice the bound and only warns below that.
+            if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise Image.DecompressionBombError(f"{image.height} x {image.width} pixels are too many")
+            return use(image)
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, zlib.error and more
         raise ValueError(f"not a whole image ({type(error).__name__}: {error})") from error
 

@@ -2,8 +2,8 @@
 
 import os
 
-from jssl.data.layout import fingerprint, is_image, select
-from jssl.data.source import EncodedSource
+from jssl.data.encoded import EncodedSource
+from jssl.data.layout import is_image, select
 
 __all__ = ["FolderSource"]
 
@@ -11,13 +11,13 @@ __all__ = ["FolderSource"]
 class FolderSource(EncodedSource):
     """An image folder: <class>/<image>, or train/<class>/<image> with test/ or val/ beside it, or images alone.
 
-    Files are sorted by name, so the order is the same on every machine. `jssl.data.layout.select` says how classes and
-    splits come from the names.
+    Pictures may differ in size, see `EncodedSource`. Files are sorted by name, so the order is the same on every
+    machine. `jssl.data.layout.select` says how classes and splits come from the names.
 
     Args:
       path: the folder.
       split: "train" or "test".
-      image_size: side of the square to resize to.
+      image_size: side of the square canvas; see `EncodedSource` for what holds without it.
       limit: at most so many examples, evenly from the classes.
       holdout: part of each class that is "test" where there are no test/ or val/ folders.
       on_error: "raise" or "skip", see `EncodedSource`.
@@ -39,14 +39,16 @@ class FolderSource(EncodedSource):
         if not names:
             raise ValueError(f"no image in {path}; expected {path}/<class>/<name>.png (or .jpg, .webp, ...)")
         chosen, labels, class_names = select(names, split, holdout=holdout, limit=limit)
-        self._relative = [names[i] for i in chosen]
-        paths = [os.path.join(root, name) for name in self._relative]
-        super().__init__(paths, labels, class_names, image_size=image_size, on_error=on_error)
-        self.fingerprint = fingerprint(self._relative, self.read, image_size, class_names)
+        self._root = root
+        super().__init__([names[i] for i in chosen], labels, class_names, image_size=image_size, on_error=on_error)
+
+    def name(self, index):
+        """The path of the file."""
+        return os.path.join(self._root, self.names[index])
 
     def read(self, index):
         """The encoded bytes of an example."""
-        with open(self.names[index], "rb") as file:
+        with open(self.name(index), "rb") as file:
             return file.read()
 
 

@@ -1,4 +1,4 @@
-"""Batches decoded on the host by Grain: for data sets that do not fit on the device."""
+"""Batches read on the host by Grain: for data sets that do not fit on the device."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -7,12 +7,10 @@ from os import cpu_count
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from PIL import Image
 
-from jssl.data.decode import parallel_map, resize_image
-from jssl.data.feed import check_batch
+from jssl.data.feed import check_batch, check_fields
 from jssl.data.order import batch_indices
-from jssl.data.source import Source
+from jssl.data.source import Source, stack
 from jssl.sharding import batch_sharding
 
 __all__ = ["GrainFeed"]
@@ -21,9 +19,9 @@ __all__ = ["GrainFeed"]
 class _HostBatches:
     """Random access over the batches of one host, for Grain: element k is the batch of step start + k."""
 
-    def __init__(self, source, *, seed, global_batch, rows, start, image_size, threads):
+    def __init__(self, source, *, seed, global_batch, rows, start, threads):
         self.source, self.seed, self.global_batch, self.rows = source, seed, global_batch, rows
-        self.start, self.image_size, self.threads = start, image_size, threads
+        self.start, self.threads = start, threads
 
     def __len__(self):
         return 1 << 40  # without end
@@ -31,28 +29,16 @@ class _HostBatches:
     def __getitem__(self, number):
         step = self.start + int(number)
         index = batch_indices(self.seed, step, self.global_batch, len(self.source))[self.rows]
-        examples = parallel_map(self._load, index.tolist(), self.threads)
-        shapes = {example["image"].shape for example in examples}
-        if len(shapes) > 1:
-            raise ValueError(f"the images of a batch differ in size ({sorted(shapes)}); set image_size=<pixels>")
+        fields = stack(self.source, index.tolist(), threads=self.threads)
         return {
-            "image": np.stack([example["image"] for example in examples]),
-            "index": index.astype(np.int32),
-            "label": np.asarray([example["label"] for example in examples], np.int32),
+            "fields": fields | {"index": index.astype(np.int32)},
             # Worker processes have their own copy of the source: what they met travels with the batch.
             "replaced": np.asarray(sorted(self.source.replaced), np.int64),
         }
 
-    def _load(self, index):
-        example = self.source[index]
-        if self.image_size is not None and example["image"].shape[:2] != (self.image_size,) * 2:
-            image = np.array(resize_image(Image.fromarray(example["image"]), self.image_size))
-            example = example | {"image": image}
-        return example
-
 
 class GrainFeed:
-    """Batches decoded and resized in threads or processes, ahead of the step that uses them.
+    """Batches read in threads or processes, ahead of the step that uses them.
 
     The place in the data is the step alone: no iterator state is saved, and a run continues exactly on any number of
     hosts, threads and workers. Each host decodes only the rows that its devices hold.
@@ -66,7 +52,6 @@ class GrainFeed:
         ``if __name__ == "__main__":`` line, since they import it.
       num_threads: threads when there are no workers; None is one per core, at most 16.
       prefetch: batches decoded ahead (per worker) and batches copied to the devices ahead.
-      image_size: side of the square to resize to, where the source does not do it.
       process_index: for tests: the host to play, together with process_count; then only host_batch works.
       process_count: see process_index.
 
@@ -77,8 +62,10 @@ class GrainFeed:
     >>> mesh = jax.make_mesh((1, 1), ("data", "fsdp"))
     >>> feed = GrainFeed(open_source("synthetic:num_examples=20,image_size=8"), mesh, seed=0, global_batch=4)
     >>> {name: array.shape for name, array in feed.batch(3).items()}
-    {'image': (4, 8, 8, 3), 'index': (4,), 'label': (4,)}
+    {'image': (4, 8, 8, 3), 'size': (4, 2), 'label': (4,), 'index': (4,)}
     """
+
+    OPTIONS = {"num_workers": int, "num_threads": int, "prefetch": int}
 
     def __init__(
         self,
@@ -90,17 +77,17 @@ class GrainFeed:
         num_workers: int = 0,
         num_threads: int | None = None,
         prefetch: int = 2,
-        image_size: int | None = None,
         process_index: int | None = None,
         process_count: int | None = None,
     ):
         check_batch(global_batch, mesh, len(source), process_count or 1)
+        check_fields(source)
         if num_workers < 0 or prefetch < 1 or (num_threads is not None and num_threads < 1):
             raise ValueError(
                 f"num_workers={num_workers}, num_threads={num_threads}, prefetch={prefetch}; use at least 0, 1 and 1"
             )
         self.source, self.seed, self.global_batch = source, seed, global_batch
-        self.num_workers, self.prefetch, self.image_size = num_workers, prefetch, image_size
+        self.num_workers, self.prefetch = num_workers, prefetch
         self.num_threads = num_threads or min(16, cpu_count() or 1)
         self._sharding = batch_sharding(mesh)
         self._places = self._sharding.addressable_devices_indices_map((global_batch,))
@@ -118,7 +105,7 @@ class GrainFeed:
         return self._counted(self._batches(step, self.num_threads)[0])
 
     def batch(self, step: int) -> dict[str, jax.Array]:
-        """The batch of a step: image (B, H, W, 3) uint8, label (B,) and index (B,) int32, sharded over the batch."""
+        """The batch of a step: each field (B, ...) and index (B,) int32, sharded over the batch."""
         return self._place(self.host_batch(step))
 
     def iterate(self, start_step: int = 0) -> Iterator[dict[str, jax.Array]]:
@@ -146,19 +133,13 @@ class GrainFeed:
 
     def _batches(self, start, threads):
         return _HostBatches(
-            self.source,
-            seed=self.seed,
-            global_batch=self.global_batch,
-            rows=self._rows,
-            start=start,
-            image_size=self.image_size,
-            threads=threads,
+            self.source, seed=self.seed, global_batch=self.global_batch, rows=self._rows, start=start, threads=threads
         )
 
     def _counted(self, batch):
-        for index in batch.pop("replaced"):
+        for index in batch["replaced"]:
             self.source.note_replaced(index)
-        return batch
+        return batch["fields"]
 
     def _place(self, batch):
         """Each local device's rows to that device."""

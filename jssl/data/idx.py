@@ -8,20 +8,25 @@ import struct
 import zlib
 
 import numpy as np
+from PIL import Image
 
+from jssl.data.arrays import ArraySource
+from jssl.data.decode import parallel_map
 from jssl.data.layout import take_evenly
-from jssl.data.source import ArraySource
+from jssl.data.source import About
 
 __all__ = ["IdxSource", "read_idx"]
 
 
 class IdxSource(ArraySource):
-    """A folder with train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz] and their t10k- pair.
+    """Grey pictures as three equal channels, with labels.
+
+    The folder has train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz] and their t10k- pair.
 
     Args:
       path: the folder.
       split: "train" or "test" (the t10k files).
-      image_size: side of the square to resize to.
+      image_size: side of the square that each picture is resized to, whole; ``size`` says what it was.
       limit: at most so many examples, evenly from the classes.
 
     Raises:
@@ -38,11 +43,28 @@ class IdxSource(ArraySource):
         labels = read_idx(_find(path, f"{prefix}-labels", "idx1-ubyte"), 1)
         if len(images) != len(labels):
             raise ValueError(f"{path} has {len(images)} {prefix} images but {len(labels)} labels; they are no pair")
-        class_names = [str(i) for i in range(int(labels.max(initial=0)) + 1)]
+        names = tuple(str(i) for i in range(int(labels.max(initial=0)) + 1))
         if limit is not None:
             chosen = take_evenly(labels, limit)
             images, labels = images[chosen], labels[chosen]
-        super().__init__(images, labels, class_names=class_names, image_size=image_size)
+        sizes = np.tile(np.asarray(images.shape[1:], np.int32), (len(images), 1))
+        if image_size is not None:
+            images = _resized(images, image_size)
+        grey = np.repeat(images[..., None], 3, -1)
+        super().__init__({"image": grey, "size": sizes, "label": labels}, About(class_names=names))
+
+
+def _resized(images: np.ndarray, side: int) -> np.ndarray:
+    """(N, H, W) to (N, side, side)."""
+    if side < 1:
+        raise ValueError(f"image_size is {side}; use at least 1")
+    if not len(images) or images.shape[1:] == (side, side):
+        return images
+
+    def resize(image):
+        return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
+
+    return np.stack(parallel_map(resize, images))
 
 
 def _find(folder: str, name: str, kind: str) -> str:

@@ -1,12 +1,15 @@
 """What paths say: which split and class a file belongs to, which files are held out."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
-__all__ = ["fingerprint", "is_image", "select", "take_evenly"]
+__all__ = ["evenly_spaced", "fingerprint", "is_image", "select", "take_evenly"]
+
+logger = logging.getLogger(__name__)
 
 _EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 _SPLITS = {"train": "train", "training": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
@@ -41,13 +44,14 @@ def take_evenly(labels: np.ndarray, limit: int) -> np.ndarray:
 
 def select(
     paths: Sequence[str], split: str, *, holdout: float = 0.1, limit: int | None = None
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...] | None]:
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Chooses the files of a split and names their classes.
 
     The class is the parent folder. The first folder called train, test or val (or training, valid, validation) is the
     split, if every file is under one; then "test" is test/, or val/ where there is no test/. Otherwise a fixed part of
     each class is held out for "test". Files right in the split folder, in no folder, or all in
-    one folder have label -1.
+    one folder have no class. In a split where others have one they are left out, which is logged; a split where none
+    has a class has no labels.
 
     Args:
       paths: relative file names, separated by "/".
@@ -56,7 +60,7 @@ def select(
       limit: at most so many examples, taken evenly from the classes.
 
     Returns:
-      positions (n,) int64 into paths, labels (n,) int32, class names sorted (None when no file has one).
+      positions (n,) int64 into paths, labels (n,) int32 (None when no file has one), class names sorted.
 
     Raises:
       ValueError: if the split is unknown or would be empty.
@@ -92,6 +96,12 @@ def select(
         hold_out = not {"test", "val"} & set(found)
     else:
         hold_out = True
+    stray = labels[chosen] < 0
+    if stray.any() and not stray.all():
+        count, first = stray.sum(), paths[chosen[stray][0]]
+        told = "1 picture in no class folder is" if count == 1 else f"{count} pictures in no class folder are"
+        logger.warning("%s left out of split %s, the first is %s", told, split, first)
+        chosen = chosen[~stray]
     if hold_out and len(chosen):
         rank = _rank_in_class(labels[chosen])
         held = np.floor((rank + 1) * holdout + 1e-9) > np.floor(rank * holdout + 1e-9)
@@ -100,17 +110,25 @@ def select(
         raise ValueError(f'no image is left for split "{split}"; add a {split}/ folder or change holdout={holdout}')
     if limit is not None:
         chosen = chosen[take_evenly(labels[chosen], limit)]
-    return chosen, labels[chosen], class_names or None
+    if labels[chosen[0]] < 0:
+        return chosen, None, ()
+    return chosen, labels[chosen], class_names
 
 
-def fingerprint(names: Sequence[str], read: Callable[[int], bytes], *options: object) -> str:
-    """Hash of all names, of the content of up to 256 evenly spaced files and of the options: cheap for any size."""
+def evenly_spaced(count: int) -> list[int]:
+    """Up to 256 of the numbers below count, the first and the last among them.
+
+    >>> evenly_spaced(3), len(evenly_spaced(10_000))
+    ([0, 1, 2], 256)
+    """
+    return np.linspace(0, count - 1, min(256, count)).astype(int).tolist()
+
+
+def fingerprint(names: Sequence[str], contents: Iterable[bytes], *options: object) -> str:
+    """Hash of all names, of the content of some files, or what stands for it, and of the options."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update("\n".join(names).encode("utf-8", "surrogateescape"))
-    for i in np.linspace(0, len(names) - 1, min(256, len(names))).astype(int):
-        try:
-            digest.update(read(int(i)))
-        except OSError:
-            digest.update(b"unreadable")
+    for content in contents:
+        digest.update(content)
     digest.update(repr(options).encode())
     return digest.hexdigest()

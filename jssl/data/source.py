@@ -3,18 +3,16 @@
 import abc
 import dataclasses
 import functools
-import hashlib
 import importlib
 from collections.abc import Iterable, Mapping
 
 import jax
 import numpy as np
-from PIL import Image
 
-from jssl.data.decode import decode_image, parallel_map, resize_image
+from jssl.data.decode import parallel_map
 from jssl.hints import nearest
 
-__all__ = ["About", "ArraySource", "EncodedSource", "Source", "Spec", "open_source", "stack"]
+__all__ = ["About", "Source", "Spec", "open_source", "stack"]
 
 # kind -> module and function; imported when asked for, so that tfds costs nothing to those who do not use it
 _KINDS = {
@@ -27,7 +25,7 @@ _KINDS = {
     "captions": ("jssl.data.captions", "CaptionsSource"),
     "synthetic_text": ("jssl.data.synthetic_text", "SyntheticTextSource"),
 }
-_MADE = ("synthetic", "synthetic_text")  # by code: they name nothing to open
+_MADE = ("synthetic", "synthetic_text")  # by code: no path, and options behind the colon
 
 
 Spec = Mapping[str, jax.ShapeDtypeStruct]
@@ -128,119 +126,6 @@ def stack(source: Source, indices: Iterable[int] | None = None, *, threads: int 
     return arrays
 
 
-class ArraySource(Source):
-    """Images that are already arrays.
-
-    Args:
-      images: (N, H, W, 3), (N, H, W, 1) or (N, H, W) uint8; grey becomes three equal channels.
-      labels: (N,) integers, or None.
-      class_names: names of the labels; by default their numbers.
-      image_size: side of the square to resize to.
-
-    Raises:
-      ValueError: if the shapes or dtypes do not fit.
-
-    >>> source = ArraySource(np.zeros((5, 8, 8), np.uint8))
-    >>> source[4]["image"].shape, source[4]["label"], source.num_classes
-    ((8, 8, 3), -1, None)
-    """
-
-    def __init__(self, images, labels=None, *, class_names=None, image_size=None):
-        images = np.asarray(images)
-        shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (1, 3))
-        if images.dtype != np.uint8 or not shaped:
-            raise ValueError(
-                f"images are {images.dtype} {images.shape}; expected uint8 (N, H, W, 3), (N, H, W, 1) or (N, H, W)"
-            )
-        if not len(images):
-            raise ValueError("images are empty; give at least one")
-        if labels is not None and np.shape(labels) != (len(images),):
-            raise ValueError(f"labels have shape {np.shape(labels)}, images {images.shape}; expected ({len(images)},)")
-        images = images[..., None] if images.ndim == 3 else images
-        if image_size is not None and images.shape[1:3] != (image_size, image_size):
-            images = np.stack(
-                parallel_map(lambda x: np.array(resize_image(Image.fromarray(x), image_size)), _thin(images))
-            ).reshape(len(images), image_size, image_size, -1)
-        self._images = images
-        self._labels = np.full(len(images), -1, np.int32) if labels is None else np.asarray(labels, np.int32)
-        if class_names is None and labels is not None:
-            class_names = [str(i) for i in range(int(self._labels.max()) + 1)]
-        self.class_names = tuple(class_names) if class_names else None
-        digest = hashlib.blake2b(repr((images.shape, self.class_names)).encode(), digest_size=16)
-        digest.update(np.ascontiguousarray(images))
-        digest.update(self._labels.tobytes())
-        self.fingerprint = digest.hexdigest()
-
-    def __len__(self):
-        return len(self._images)
-
-    def __getitem__(self, index):
-        image = self._images[index]
-        return {"image": np.repeat(image, 3, -1) if image.shape[-1] == 1 else image, "label": int(self._labels[index])}
-
-    def arrays(self):
-        """The images (three channels) and labels, without a copy where none is needed."""
-        images = np.repeat(self._images, 3, -1) if self._images.shape[-1] == 1 else self._images
-        return images, self._labels
-
-
-def _thin(images):
-    """PIL takes grey images without a channel axis."""
-    return images[..., 0] if images.shape[-1] == 1 else images
-
-
-class EncodedSource(Source):
-    """Image files in some container; subclasses say where the bytes are.
-
-    Args:
-      names: name of each example, for messages.
-      labels: (N,) integers, -1 where there is none.
-      class_names: names of the labels, or None.
-      image_size: side of the square to resize to (shorter side, then central crop); None keeps each file's size.
-      on_error: "raise", or "skip": an unreadable image is replaced by the next readable one and counted in `skipped`.
-    """
-
-    def __init__(self, names, labels, class_names, *, image_size=None, on_error="raise"):
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f'on_error is "{on_error}"; use "raise" or "skip"')
-        if image_size is not None and image_size < 1:
-            raise ValueError(f"image_size is {image_size}; use at least 1")
-        self.names, self.labels = list(names), np.asarray(labels, np.int32)
-        self.class_names, self.image_size, self.on_error = class_names, image_size, on_error
-
-    @abc.abstractmethod
-    def read(self, index: int) -> bytes:
-        """The encoded bytes of an example."""
-
-    def record(self, index: int) -> tuple[bytes, int]:
-        """The encoded bytes and the label of an example."""
-        return self.read(index), int(self.labels[index])
-
-    def name(self, index: int) -> str:
-        """What messages call an example."""
-        return self.names[index]
-
-    def __len__(self):
-        return len(self.names)
-
-    def __getitem__(self, index):
-        index = range(len(self))[index]
-        for offset in range(len(self)):
-            at = (index + offset) % len(self)  # the neighbour: deterministic and mostly of the same class
-            try:
-                encoded, label = self.record(at)
-                image = decode_image(encoded, self.image_size)
-            except (ValueError, OSError) as error:
-                if self.on_error == "raise":
-                    raise ValueError(
-                        f'cannot read {self.name(at)}: {error}; repair or remove it, or use on_error="skip"'
-                    ) from error
-                self.note_replaced(at)
-                continue
-            return {"image": image, "label": label}
-        raise ValueError(f"none of the {len(self)} images can be read; the first is {self.name(0)}")
-
-
 def _value(text: str):
     """An option's text as int, float or str."""
     for kind in (int, float):
@@ -291,7 +176,8 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
     ===================================== ==========================================================================
 
-    Options follow a question mark: "folder:photos?image_size=96&on_error=skip".
+    Options follow a question mark: "folder:photos?image_size=96&on_error=skip". Pictures may differ in size: each is
+    resized whole to one canvas, see `jssl.data.encoded.EncodedSource`.
 
     Args:
       spec: kind and place, as above.
@@ -304,7 +190,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     Raises:
       ValueError: one line that says what is wrong with the spec or the data, and what to do.
 
-    >>> open_source("synthetic:num_examples=20", "train").num_classes
+    >>> open_source("synthetic:num_examples=20", "train").about.num_classes
     10
     """
     kind, path, options = parse_spec(spec)

@@ -5,8 +5,8 @@ import os
 import tarfile
 import zlib
 
-from jssl.data.layout import fingerprint, is_image, select
-from jssl.data.source import EncodedSource
+from jssl.data.encoded import EncodedSource
+from jssl.data.layout import is_image, select
 
 __all__ = ["TarSource"]
 
@@ -22,7 +22,7 @@ class TarSource(EncodedSource):
     Args:
       pattern: paths or globs, separated by commas.
       split: "train" or "test".
-      image_size: side of the square to resize to.
+      image_size: side of the square canvas; see `EncodedSource` for what holds without it.
       limit: at most so many examples, evenly from the classes.
       holdout: part of each class that is "test" where no member is under train/ or test/.
       on_error: "raise" or "skip", see `EncodedSource`.
@@ -40,7 +40,7 @@ class TarSource(EncodedSource):
             raise ValueError(f"no archive matches {pattern}; give the path or glob of .tar or .tar.gz files")
         names, places = [], []
         for path in paths:
-            found = _members(path)
+            found = members(path)
             names += [name for name, _ in found]
             places += [place for _, place in found]
         if not names:
@@ -50,7 +50,6 @@ class TarSource(EncodedSource):
         self._places = [places[i] for i in chosen]
         self._files = {}
         super().__init__(names, labels, class_names, image_size=image_size, on_error=on_error)
-        self.fingerprint = fingerprint(names, self.read, image_size, class_names)
 
     def read(self, index):
         """The encoded bytes of an example."""
@@ -61,7 +60,10 @@ class TarSource(EncodedSource):
         file = self._files.get(path)
         if file is None:
             # setdefault is atomic: of two threads that open the same archive one handle is kept, the other closed
-            file = self._files.setdefault(path, open(path, "rb"))
+            opened = open(path, "rb")
+            file = self._files.setdefault(path, opened)
+            if file is not opened:
+                opened.close()
         return os.pread(file.fileno(), size, offset)
 
     def __getstate__(self):
@@ -72,7 +74,7 @@ class TarSource(EncodedSource):
             file.close()
 
 
-def _members(path: str) -> list[tuple[str, bytes | tuple[str, int, int]]]:
+def members(path: str) -> list[tuple[str, bytes | tuple[str, int, int]]]:
     """(name, bytes or place) of every image in an archive, in order."""
     try:
         with open(path, "rb") as file:

@@ -3,8 +3,8 @@
 import contextlib
 import os
 
-from jssl.data.layout import fingerprint
-from jssl.data.source import EncodedSource
+from jssl.data.encoded import EncodedSource
+from jssl.data.layout import evenly_spaced
 
 __all__ = ["TFDSSource"]
 
@@ -17,7 +17,7 @@ class TFDSSource(EncodedSource):
         name the split (sub-splits such as "train[:10%]" too).
       split: "train" or "test", where name does not say; "test" falls back to "validation", then to held-out "train".
       data_dir: where prepared data sets are; None is TFDS's own default.
-      image_size: side of the square to resize to.
+      image_size: side of the square canvas; see `EncodedSource` for what holds without it.
       holdout: percentage that is held out, as a fraction, where there is only "train".
       on_error: "raise" or "skip", see `EncodedSource`.
 
@@ -53,11 +53,13 @@ class TFDSSource(EncodedSource):
             decoders = dict.fromkeys(images, tfds.decode.SkipDecoding())
             self._data = builder.as_data_source(wanted, decoders=decoders)
             len(self._data)  # opens the files
-        class_names = tuple(features[self._label].names) if self._label else None
+        # Splits that were published without labels have -1 in this place.
+        if self._label and all(self._data[i][self._label] < 0 for i in evenly_spaced(len(self))):
+            self._label = None
+        class_names = tuple(features[self._label].names) if self._label else ()
         self._title = f"{name} {wanted}"
-        super().__init__((), (), class_names, image_size=image_size, on_error=on_error)
-        names = [builder.info.full_name, wanted]
-        self.fingerprint = fingerprint(names, lambda _: self.read(0), len(self), image_size, class_names)
+        names = [builder.info.full_name, wanted, str(len(self))]
+        super().__init__(names, None, class_names, image_size=image_size, on_error=on_error)
 
     def __len__(self):
         return len(self._data)
@@ -69,7 +71,10 @@ class TFDSSource(EncodedSource):
     def record(self, index):
         """The encoded bytes and the label of an example."""
         example = self._data[index]
-        return example[self._image], int(example[self._label]) if self._label else -1
+        label = int(example[self._label]) if self._label else None
+        if label is not None and label < 0:
+            raise ValueError("it has no label, unlike others of its split")
+        return example[self._image], label
 
     def read(self, index):
         """The encoded bytes of an example."""

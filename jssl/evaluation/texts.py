@@ -54,9 +54,9 @@ def tokenise(texts: Sequence[str], tokenizer: str, length: int) -> np.ndarray:
     Raises:
       ValueError: no text, or one that the tokenizer refuses.
     """
-    from jssl.data import tokenizers
-
     if not texts:
         raise ValueError("there are no texts to tokenise")
+    from jssl.data import tokenizers
+
     made = tokenizers.make(tokenizer)
     return np.stack([tokenizers.row(made, text, length) for text in texts])

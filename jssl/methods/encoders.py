@@ -29,7 +29,7 @@ def register(field: str, name: str):
     ...         def __call__(self, images):
     ...             return nn.Dense(width)(images.mean((1, 2)))
     ...     return MeanColour()
-    >>> encoder = make("image", {"name": "mean_colour"}, image_size=32, dtype=jnp.float32)
+    >>> encoder = make("image", {"name": "mean_colour"}, image_size=32, dtype="float32")
     >>> del ENCODERS["image"]["mean_colour"]
     """
 

@@ -93,7 +93,7 @@ class Run:
             axis_name=self.axis_name,
             **options,
         )
-        if statistics:
+        if statistics and self._key is None:  # what networks are made on is no data
             self.batch_stats = {**self.batch_stats, name: statistics}
         return outputs
 

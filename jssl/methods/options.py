@@ -125,14 +125,17 @@ class MultiCrop:
           small: (size, **changes) -> Augmentation of the small crops.
         """
         globals_ = [image.view(given, large, which, crop_scale=tuple(self.global_scale)) for which in (0, 1)]
-        local = image.view(given, small, size=self.local_size, crop_scale=tuple(self.local_scale))
+        local = None
+        if self.num_local:
+            scale = tuple(self.local_scale)
+            local = image.view(given, small, size=self.local_size, crop_scale=scale).augmentation
 
         def make(key, example):
             return views.multi_crop(
                 key,
                 example["image"],
                 global_augmentations=[view.augmentation for view in globals_],
-                local_augmentation=local.augmentation,
+                local_augmentation=local,
                 num_local=self.num_local,
                 size=example.get("size"),
             )

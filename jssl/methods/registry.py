@@ -15,8 +15,13 @@ from jssl.methods.options import Given
 
 CARRIES = ("teacher", "predictor", "prototypes", "queue", "centre", "colour prior", "multi-crop", "scale")
 """What a method may have beside an encoder, a projector and a decoder."""
-ASKS = ("labels", "patches", "captions", "text")
-"""What a method may ask for beside pictures and any encoder."""
+ASKS: dict[str, tuple[str, ...]] = {
+    "labels": ("label",),
+    "captions": ("captions",),
+    "text": ("tokens", "segments"),
+    "patches": (),
+}
+"""What a method may ask for beside pictures and any encoder, and the fields that it takes."""
 
 
 class Entry(NamedTuple):
@@ -35,6 +40,12 @@ class Entry(NamedTuple):
     carries: tuple[str, ...]
     asks: tuple[str, ...]
     golden: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What an example must hold: pictures, unless the method reads text, and what it asks for."""
+        asked = tuple(field for ask in self.asks for field in ASKS[ask])
+        return asked if "text" in self.asks else ("image", *asked)
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
@@ -82,10 +93,11 @@ def build(name: str, *, spec: Spec, about: About | None = None, dtype: Any = jnp
     ...
     ValueError: sup_con needs the field label; the data set has image
     """
-    given = Given(dict(spec), about or About(), dtype)
-    method = _build(find(name), given, complete_options(name, options))
-    if missing := sorted(method.fields - given.spec.keys()):
-        raise ValueError(f"{name} needs the field {', '.join(missing)}; the data set has {', '.join(given.spec)}")
+    entry = find(name)
+    if missing := [field for field in entry.fields if field not in spec]:
+        raise ValueError(f"{name} needs the field {', '.join(missing)}; the data set has {', '.join(spec)}")
+    method = entry.build(Given(dict(spec), about or About(), dtype), **complete_options(name, options))
+    assert method.fields == frozenset(entry.fields) and bool(method.teacher) == ("teacher" in entry.carries), name
     return method
 
 
@@ -122,14 +134,6 @@ def lengths(name: str) -> list[str]:
             fields = dataclasses.fields(parameter.default)
             found += [f"{option}.{field.name}" for field in fields if field.type is Length]
     return found
-
-
-def _build(entry: Entry, given: Given, options: dict) -> Method:
-    try:
-        return entry.build(given, **options)
-    except KeyError as error:  # a builder reads the shape of a field that the data set does not have
-        name = next(key for key, value in REGISTRY.items() if value is entry)
-        raise ValueError(f"{name} needs the field {error.args[0]}; the data set has {', '.join(given.spec)}") from error
 
 
 def _convert(path: str, default: Any, value: Any, annotation: Any) -> Any:

@@ -43,7 +43,7 @@ class ViT(nn.Module):
       pool: ``"token"`` (the class token), ``"mean"`` (of the patch tokens) or ``"none"``.
       mask_token: learn a token that takes the place of the patches named by ``masked`` (BEiT, iBOT, data2vec).
       patch_norm: layer norm before and after the projection of the patches (Dual PatchNorm, arXiv:2302.01327). It
-        decided whether short runs with latent targets learn: see ``configs/ibot_small_cifar10.py``.
+        decided whether short runs with latent targets learn: see ``docs/experiments.md``.
       drop_path, drop_path_uniform, layer_scale, remat, scan, attention: see ``Transformer``.
       dtype: compute dtype; norms, softmax and pooling are float32 always.
       param_dtype: parameter dtype.

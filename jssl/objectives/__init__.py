@@ -18,9 +18,11 @@ from jssl.objectives.clustering.koleo import koleo_loss
 from jssl.objectives.clustering.sinkhorn import sinkhorn
 from jssl.objectives.clustering.swav import swav_loss
 from jssl.objectives.contrastive.align_uniform import align_uniform_loss, alignment, uniformity
+from jssl.objectives.contrastive.clip import clip_loss
 from jssl.objectives.contrastive.info_nce import info_nce, moco_v3_loss
 from jssl.objectives.contrastive.nt_xent import nt_xent
 from jssl.objectives.contrastive.queue import enqueue
+from jssl.objectives.contrastive.siglip import siglip_loss
 from jssl.objectives.contrastive.spectral_contrastive import spectral_contrastive_loss
 from jssl.objectives.contrastive.supcon import sup_con_loss
 from jssl.objectives.latent.data2vec import data2vec_loss, data2vec_targets
@@ -42,6 +44,7 @@ __all__ = [
     "barlow_twins_loss",
     "byol_loss",
     "causal_lm_loss",
+    "clip_loss",
     "cross_entropy_loss",
     "data2vec_loss",
     "data2vec_targets",
@@ -58,6 +61,7 @@ __all__ = [
     "moco_v3_loss",
     "nt_xent",
     "patchify",
+    "siglip_loss",
     "simsiam_loss",
     "sinkhorn",
     "soft_cross_entropy_loss",

@@ -55,3 +55,11 @@ def positive(function: str, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, int | float) and not value > 0:
             raise ValueError(f"{function}: {name} must be above 0, got {value}")
+
+
+def scalar(function: str, **values: float | jax.Array) -> jax.Array:
+    """The one value as a float32 scalar; raises ValueError when it has axes."""
+    ((name, value),) = values.items()
+    if jnp.ndim(value) != 0:
+        raise ValueError(f"{function}: {name} must be a scalar, got shape {jnp.shape(value)}")
+    return jnp.asarray(value).astype(jnp.float32)

@@ -14,7 +14,9 @@ from jssl.report.run import load_run
 SPLITS = ("train", "test")
 
 
-def evaluate_run(workdir: str, *, protocols: str | Sequence[str], data: str | None = None, use_teacher: bool = False) -> dict:
+def evaluate_run(
+    workdir: str, *, protocols: str | Sequence[str], data: str | None = None, use_teacher: bool = False
+) -> dict:
     """Writes ``evaluation.json``: each protocol for the trained encoder, the random one and the raw input; prints a table.
 
     Raises:

@@ -57,7 +57,7 @@ def vit_layer(path: str, num_layers: int) -> int:
     block = re.search(r"(?:^|/)block_(\d+)/", path)
     if block:
         return int(block.group(1)) + 1
-    embedding = r"(?:^|/)(?:class_token|mask_token|registers|pos_embed|patch_embed)(?:/|$)"
+    embedding = r"(?:^|/)(?:class_token|mask_token|registers|pos_embed|patch_embed|embedding)(?:/|$)"
     return 0 if re.search(embedding, path) else num_layers + 1
 
 

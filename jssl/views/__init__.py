@@ -3,6 +3,7 @@
 One folder a family: images, masks over the patches of an image, tokens. Names are imported from here.
 """
 
+from jssl.views.images.augmentation import IMAGENET_MEAN, IMAGENET_STD, Augmentation, EvalView
 from jssl.views.images.chromatic import color_dropping, color_projection
 from jssl.views.images.colorization import (
     ab_bins,
@@ -18,20 +19,7 @@ from jssl.views.images.jigsaw import jigsaw, jigsaw_permutations
 from jssl.views.images.lab import lab_to_rgb, rgb_to_lab
 from jssl.views.images.multicrop import multi_crop
 from jssl.views.images.photometric import color_jitter, gaussian_blur, grayscale, normalize, solarize, to_float
-from jssl.views.images.presets import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Augmentation,
-    EvalView,
-    byol,
-    dino_global,
-    dino_local,
-    eval_view,
-    mae,
-    moco_v1,
-    moco_v2,
-    simclr,
-)
+from jssl.views.images.presets import byol, dino_global, dino_local, eval_view, mae, moco_v1, moco_v2, simclr
 from jssl.views.images.relative_position import relative_position
 from jssl.views.images.rotation import rotate_90, rotation
 from jssl.views.masks.blocks import block_mask, masked_count

@@ -15,7 +15,16 @@ def mesh():
 
 @pytest.fixture
 def source():
-    return ArraySource(np.stack([picture(i, 8) for i in range(50)]), np.arange(50) % 10)
+    return ArraySource({"image": np.stack([picture(i, 8) for i in range(50)]), "label": np.arange(50) % 10})
+
+
+@pytest.fixture
+def ragged(tree):
+    """The tree with pictures of other shapes among those of 16 x 16; returns the root and name -> (height, width)."""
+    sizes = {"train/ant/1.png": (24, 8), "train/cat/1.png": (5, 40), "test/dog/0.png": (30, 31)}
+    for number, (name, (height, width)) in enumerate(sizes.items()):
+        (tree / name).write_bytes(encode(picture(number, 40)[:height, :width]))
+    return tree, sizes
 
 
 @pytest.fixture

@@ -34,6 +34,17 @@ class OnlyTrain(TinyShapes):
         return {"train": self._generate_examples(0, 20)}
 
 
+class PartlyLabelled(TinyShapes):
+    """No label in the test split and a third of the train split."""
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(0, 6), "test": self._generate_examples(6, 10)}
+
+    def _generate_examples(self, start, end):
+        for i, example in super()._generate_examples(start, end):
+            yield i, example | {"label": -1 if i >= 6 or i % 3 == 0 else example["label"]}
+
+
 class NoImages(tfds.core.GeneratorBasedBuilder):
     """Numbers only."""
 

@@ -1,15 +1,17 @@
 import io
+import warnings
 
 import numpy as np
 import pytest
 from pictures import encode, picture
 from PIL import Image
 
-from jssl.data.decode import decode_image, parallel_map, resize_image
+from jssl.data.decode import decode_image, parallel_map, read_size
 
 
 def test_png_is_exact_and_writable():
-    decoded = decode_image(encode(picture(3)))
+    decoded, size = decode_image(encode(picture(3)))
+    assert size == (16, 16)
     np.testing.assert_array_equal(decoded, picture(3))
     decoded[0, 0] = 0
 
@@ -22,60 +24,79 @@ def save(image, kind="PNG"):
 
 def test_grey_and_two_colour():
     grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    np.testing.assert_array_equal(decode_image(encode(grey)), np.repeat(grey[..., None], 3, -1))
+    np.testing.assert_array_equal(decode_image(encode(grey))[0], np.repeat(grey[..., None], 3, -1))
     bits = save(Image.fromarray(grey > 30))
-    np.testing.assert_array_equal(decode_image(bits)[..., 0], np.where(grey > 30, 255, 0))
+    np.testing.assert_array_equal(decode_image(bits)[0][..., 0], np.where(grey > 30, 255, 0))
 
 
 def test_sixteen_bits_keep_the_upper_eight():
     wide = (np.arange(64, dtype=np.uint16) * 1000).reshape(8, 8)
-    np.testing.assert_array_equal(decode_image(save(Image.fromarray(wide)))[..., 1], wide >> 8)
+    np.testing.assert_array_equal(decode_image(save(Image.fromarray(wide)))[0][..., 1], wide >> 8)
 
 
 def test_transparency_is_laid_on_white():
     rgba = np.zeros((4, 4, 4), np.uint8)
     rgba[:2] = (200, 100, 0, 255)
-    decoded = decode_image(save(Image.fromarray(rgba)))
+    decoded, _ = decode_image(save(Image.fromarray(rgba)))
     assert (decoded[:2] == (200, 100, 0)).all() and (decoded[2:] == 255).all()
     grey = np.zeros((4, 4, 2), np.uint8)
     grey[:2] = (90, 255)
-    decoded = decode_image(save(Image.fromarray(grey)))
+    decoded, _ = decode_image(save(Image.fromarray(grey)))
     assert (decoded[:2] == 90).all() and (decoded[2:] == 255).all()
 
 
 def test_palette():
     image = Image.new("P", (4, 4), 1)
     image.putpalette([0, 0, 0, 10, 20, 30])
-    assert (decode_image(save(image)) == (10, 20, 30)).all()
+    assert (decode_image(save(image))[0] == (10, 20, 30)).all()
     file = io.BytesIO()
     image.save(file, "PNG", transparency=1)
-    assert (decode_image(file.getvalue()) == 255).all()
+    assert (decode_image(file.getvalue())[0] == 255).all()
 
 
 def test_cmyk_jpeg():
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    decoded = decode_image(save(image, "JPEG"))
+    decoded, _ = decode_image(save(image, "JPEG"))
     assert decoded.shape == (8, 8, 3) and (abs(decoded.astype(int) - (255, 0, 0)) < 8).all()
 
 
-def test_resize_keeps_the_aspect_and_the_middle():
+def test_the_whole_picture_is_resized():
     wide = np.zeros((20, 60, 3), np.uint8)
-    wide[:, 20:40] = 255  # the central square
-    assert (decode_image(encode(wide), 10)[:, 1:-1] == 255).all()
-    tall = decode_image(encode(wide.transpose(1, 0, 2)), 10)
-    assert tall.shape == (10, 10, 3) and (tall[1:-1] == 255).all()
+    wide[:, :30] = 255  # the left half stays the left half
+    decoded, size = decode_image(encode(wide), (10, 12))
+    assert size == (20, 60) and decoded.shape == (10, 12, 3)
+    assert (decoded[:, :5] == 255).all() and (decoded[:, 7:] == 0).all()
+    decoded, size = decode_image(encode(wide.transpose(1, 0, 2)), (12, 10))
+    assert size == (60, 20) and (decoded[:5] == 255).all() and (decoded[7:] == 0).all()
 
 
 def test_small_images_are_enlarged():
-    assert decode_image(encode(np.full((5, 7, 3), 9, np.uint8)), 16).tolist() == np.full((16, 16, 3), 9).tolist()
+    decoded, size = decode_image(encode(np.full((5, 7, 3), 9, np.uint8)), (16, 16))
+    assert decoded.tolist() == np.full((16, 16, 3), 9).tolist() and size == (5, 7)
+
+
+def test_resizing_is_antialiased():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    assert abs(decode_image(encode(stripes), (8, 8))[0].astype(int) - 128).max() < 8
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP"])
+def test_the_header_has_the_size(kind):
+    encoded = encode(picture(1, 64)[:40], kind)
+    assert read_size(encoded) == decode_image(encoded)[1] == (40, 64)
+    with pytest.raises(ValueError, match="not a whole image"):
+        read_size(b"no")
 
 
 def test_jpeg_draft_is_close_to_the_full_decode():
     y, x = np.mgrid[:256, :320]
     pixels = np.stack([x * 255 // 320, y * 255 // 256, (x + y) * 255 // 576], -1).astype(np.uint8)
     encoded = encode(pixels, "JPEG", quality=95)
-    full = np.asarray(resize_image(Image.open(io.BytesIO(encoded)), 32)).astype(int)
-    assert abs(decode_image(encoded, 32) - full).max() <= 6
+    for height, width in ((32, 32), (16, 64), (300, 20)):  # the last is enlarged in one direction
+        full = Image.open(io.BytesIO(encoded)).resize((width, height), Image.Resampling.BICUBIC)
+        decoded, size = decode_image(encoded, (height, width))
+        assert abs(decoded - np.asarray(full).astype(int)).max() <= 6 and size == (256, 320)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP"])
@@ -86,10 +107,16 @@ def test_truncated_images_are_errors(kind):
             decode_image(encoded[:keep])
 
 
-def test_a_bomb_is_an_error(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(ValueError, match="not a whole image .DecompressionBomb"):
-        decode_image(encode(picture(1, 16)))
+@pytest.mark.parametrize("bound", [100, 200])  # twice over the bound, where Pillow raises, and once, where it warns
+def test_a_bomb_is_an_error(monkeypatch, bound):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", bound)
+    for read in (decode_image, read_size):
+        with pytest.raises(ValueError, match="not a whole image .DecompressionBomb"):
+            read(encode(picture(1, 16)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as in most programs
+            with pytest.raises(ValueError, match="not a whole image .DecompressionBomb.*pixels"):
+                read(encode(picture(1, 16)))
 
 
 def test_float_pixels_are_refused():

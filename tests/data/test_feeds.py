@@ -2,15 +2,26 @@ import itertools
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 
 import jax
 import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
-from pictures import encode, picture
+from pictures import picture
 
-from jssl.data import ArraySource, GrainFeed, ResidentFeed, batch_indices, open_source
+from jssl.data import (
+    ArraySource,
+    GrainFeed,
+    ResidentFeed,
+    Source,
+    batch_indices,
+    make_feed,
+    open_source,
+    resident,
+    stack,
+)
 
 FEEDS = [ResidentFeed, GrainFeed]
 
@@ -29,13 +40,13 @@ def assert_same(a, b):
 @pytest.mark.parametrize("kind", FEEDS)
 def test_batches_hold_the_examples_of_the_order(kind, source, mesh):
     feed = kind(source, mesh, seed=5, global_batch=16)
-    images, labels = source.arrays()
+    fields = stack(source)
     for step in (0, 3, 1000):  # 3 straddles the end of the first epoch of 50
         batch = feed.batch(step)
         index = batch_indices(5, step, 16, 50)
         np.testing.assert_array_equal(batch["index"], index)
-        np.testing.assert_array_equal(batch["image"], images[index])
-        np.testing.assert_array_equal(batch["label"], labels[index])
+        np.testing.assert_array_equal(batch["image"], fields["image"][index])
+        np.testing.assert_array_equal(batch["label"], fields["label"][index])
         assert [batch[name].dtype for name in ("image", "label", "index")] == [np.uint8, np.int32, np.int32]
         for array in batch.values():
             assert array.sharding.is_equivalent_to(jax.NamedSharding(mesh, P(("data", "fsdp"))), array.ndim)
@@ -92,7 +103,7 @@ def test_resident_sends_indices_only(source, mesh, monkeypatch):
     for step in range(3):
         feed.batch(step)
     assert sum(x.nbytes for x in sent) == 3 * 8 * 4
-    text = feed._gather.lower(feed._images, feed._labels, feed.batch(0)["index"]).compile().as_text()
+    text = feed._gather.lower(feed._arrays, feed.batch(0)["index"]).compile().as_text()
     assert not any(word in text for word in ("all-gather", "all-reduce", "all-to-all", "collective-permute"))
 
 
@@ -124,7 +135,7 @@ class Counting(ArraySource):
 
 
 def test_a_host_decodes_its_own_rows_only(mesh):
-    source = Counting(np.stack([picture(i, 8) for i in range(50)]))
+    source = Counting({"image": np.stack([picture(i, 8) for i in range(50)])})
     part = GrainFeed(source, mesh, seed=3, global_batch=16, process_index=1, process_count=4, num_threads=1)
     batch = part.host_batch(2)
     assert [index for index, _ in source.seen] == batch["index"].tolist() == batch_indices(3, 2, 16, 50)[4:8].tolist()
@@ -140,7 +151,7 @@ def test_threads_do_not_change_the_batch(source, mesh):
 
 
 def test_prefetch_is_bounded(mesh):
-    source = Counting(np.stack([picture(i, 8) for i in range(50)]))
+    source = Counting({"image": np.stack([picture(i, 8) for i in range(50)])})
     batches = GrainFeed(source, mesh, seed=0, global_batch=8, prefetch=2).iterate()
     next(batches)
     threading.Event().wait(0.5)
@@ -149,18 +160,143 @@ def test_prefetch_is_bounded(mesh):
     batches.close()
 
 
-def test_grain_resizes(tree, mesh):
-    (tree / "train" / "cat" / "1.png").write_bytes(encode(picture(0, 24)))
-    source = open_source(f"folder:{tree}", "train")
-    with pytest.raises(ValueError, match="images of a batch differ in size.*set image_size="):
-        (
-            GrainFeed(source, mesh, seed=0, global_batch=8).batch(0),
-            GrainFeed(source, mesh, seed=0, global_batch=8).batch(1),
-        )
-    resized = open_source(f"folder:{tree}?image_size=16", "train")
-    for step in range(2):
-        by_feed = GrainFeed(source, mesh, seed=0, global_batch=8, image_size=16).batch(step)
-        assert_same(by_feed, GrainFeed(resized, mesh, seed=0, global_batch=8).batch(step))
+@pytest.mark.parametrize("kind", FEEDS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_of_any_size(kind, packed, ragged, mesh, tmp_path):
+    tree, sizes = ragged
+    spec = f"folder:{tree}?image_size=32"
+    if packed:
+        with tarfile.open(tmp_path / "all.tar", "w") as archive:
+            archive.add(tree, arcname=".")
+        spec = f"tar:{tmp_path}/all.tar?image_size=32"
+    source = open_source(spec, "train")
+    feed, seen = kind(source, mesh, seed=0, global_batch=8), set()
+    for step in range(3):  # two epochs of 12
+        batch = feed.batch(step)
+        assert batch["image"].shape == (8, 32, 32, 3) and batch["size"].dtype == np.int32
+        for image, size, index in zip(batch["image"], np.asarray(batch["size"]).tolist(), batch["index"]):
+            np.testing.assert_array_equal(image, source[int(index)]["image"])
+            assert tuple(size) == sizes.get(source.names[int(index)], (16, 16))
+            seen.add(tuple(size))
+    assert seen == {(16, 16), (24, 8), (5, 40)}
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_any_fields(kind, mesh):
+    rng = np.random.default_rng(0)
+    fields = {
+        "tokens": rng.integers(0, 99, (50, 6)),
+        "captions": rng.integers(0, 99, (50, 2, 3)),
+        "pose": rng.normal(size=(50, 4)).astype(np.float32),
+        "audio": rng.integers(-99, 99, (50, 20)).astype(np.int16),
+        "seen": rng.integers(0, 2, 50).astype(bool),
+        "replaced": rng.integers(0, 9, (50, 2)).astype(np.uint8),  # a name that the feed uses inside
+    }
+    source = ArraySource(fields)
+    feed = kind(source, mesh, seed=2, global_batch=16)
+    for step, batch in zip(range(3), feed.iterate()):
+        index = batch_indices(2, step, 16, 50)
+        assert batch.keys() == fields.keys() | {"index"}
+        np.testing.assert_array_equal(batch["index"], index)
+        for name, array in fields.items():
+            np.testing.assert_array_equal(batch[name], array[index])
+            assert batch[name].dtype == source.spec[name].dtype
+    assert not source.replaced
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_no_labels_no_label(kind, mesh):
+    source = ArraySource({"image": np.stack([picture(i, 8) for i in range(50)])})
+    assert kind(source, mesh, seed=0, global_batch=8).batch(0).keys() == {"image", "index"}
+
+
+class Unread(Source):
+    """May be described but not read."""
+
+    def __init__(self, **fields):
+        self.spec = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in fields.items()}
+
+    def __len__(self):
+        return 1 << 20
+
+    def __getitem__(self, index):
+        raise AssertionError("the source was read")
+
+
+def test_a_set_that_does_not_fit_is_refused_before_it_is_read(mesh, monkeypatch):
+    source = Unread(image=((64, 64, 3), np.uint8), pose=((256,), np.float32))  # 13 KiB, 13 GiB in all
+    monkeypatch.setattr(resident, "free_memory", lambda mesh: (13 * 2**30 - 1, "gpu:3"))
+    told = "the data set takes 13.0 GiB on each device, gpu:3 has 13.0 GiB free; use --config.data.feed=grain"
+    with pytest.raises(ValueError, match=told):
+        ResidentFeed(source, mesh, seed=0, global_batch=8)
+    monkeypatch.setattr(resident, "free_memory", lambda mesh: (13 * 2**30, "gpu:3"))
+    with pytest.raises(AssertionError, match="was read"):
+        resident._check_memory(source, mesh), source[0]
+    monkeypatch.undo()
+    endless = Unread(image=((1 << 12, 1 << 12, 3), np.uint8))  # 48 TiB: more than any machine that runs this
+    with pytest.raises(ValueError, match="takes 49152.0 GiB on each device, the host has .* free"):
+        ResidentFeed(endless, mesh, seed=0, global_batch=8)
+
+
+class Card:
+    """A device that says how much memory it has."""
+
+    def __init__(self, name, stats):
+        self.name, self.stats = name, stats
+
+    def memory_stats(self):
+        return self.stats
+
+    def __str__(self):
+        return self.name
+
+
+def test_free_memory():
+    class Cards:
+        local_devices = [
+            Card("gpu:0", {"bytes_limit": 100, "bytes_in_use": 20}),
+            Card("gpu:1", {"bytes_limit": 100, "bytes_in_use": 70}),
+        ]
+
+    assert resident.free_memory(Cards) == (30, "gpu:1")
+    Cards.local_devices = [Card("cpu:0", None), Card("cpu:1", None)]
+    free, where = resident.free_memory(Cards)
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert where == "the host" and total // 200 < free <= total // 2  # both devices hold a copy in the same memory
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_fields_that_devices_do_not_hold(kind, mesh):
+    with pytest.raises(ValueError, match="pose of the source is float64, devices hold float32"):
+        kind(Unread(pose=((4,), np.float64)), mesh, seed=0, global_batch=8)
+    with pytest.raises(ValueError, match="the source has a field index, which feeds add"):
+        kind(Unread(index=((), np.int32)), mesh, seed=0, global_batch=8)
+
+
+def test_feeds_by_name(source, mesh):
+    resident_feed = make_feed("resident", source, mesh, seed=4, global_batch=8)
+    grain_feed = make_feed("grain", source, mesh, seed=4, global_batch=8, num_threads=None, prefetch=3)
+    assert isinstance(resident_feed, ResidentFeed) and isinstance(grain_feed, GrainFeed)
+    assert grain_feed.prefetch == 3
+    assert_same(resident_feed.batch(5), grain_feed.batch(5))
+
+
+@pytest.mark.parametrize(
+    "name, options, message",
+    [
+        ("residnet", {}, "no feed 'residnet'; did you mean 'resident'?"),
+        ("x", {}, "no feed 'x'; there are resident, grain"),
+        ("grain", {"num_worker": 2}, "the grain feed has no option 'num_worker'; did you mean 'num_workers'?"),
+        ("grain", {"image_size": 2}, "the grain feed has no option 'image_size'; there are num_workers, num_threads"),
+        ("resident", {"prefetch": 2}, "the resident feed has no option 'prefetch'; it has none"),
+        ("grain", {"prefetch": "many"}, "option prefetch=many of the grain feed is not int"),
+        ("grain", {"prefetch": True}, "option prefetch=True of the grain feed is not int"),
+    ],
+)
+def test_feeds_and_options_that_there_are_not(name, options, message, source, mesh):
+    with pytest.raises(ValueError, match=message.replace("?", r"\?")) as caught:
+        make_feed(name, source, mesh, seed=0, global_batch=8, **options)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.fixture
@@ -181,10 +317,10 @@ def test_corrupt_images_are_replaced_and_counted(damaged, mesh):
     source = open_source(f"folder:{damaged}?on_error=skip", "train")
     grain = GrainFeed(source, mesh, seed=0, global_batch=8)
     resident = ResidentFeed(open_source(f"folder:{damaged}?on_error=skip", "train"), mesh, seed=0, global_batch=8)
-    assert source.skipped == 0
+    assert not source.replaced
     for step, batch in zip(range(4), grain.iterate()):
         assert_same(batch, resident.batch(step))
-    assert source.skipped == 1 and resident.source.skipped == 1
+    assert source.replaced == resident.source.replaced == {5}
 
 
 @pytest.mark.parametrize("kind", FEEDS)
@@ -228,7 +364,7 @@ if __name__ == "__main__":
     for step in range(6):  # two epochs of 12
         next(batches)
     batches.close()
-    print("skipped", fresh.skipped)
+    print("replaced", fresh.replaced)
     try:
         next(GrainFeed(open_source(sys.argv[2], "train"), mesh, seed=0, global_batch=12, num_workers=1).iterate())
     except ValueError as error:
@@ -244,7 +380,7 @@ def test_worker_processes_give_the_same_batches(damaged, tmp_path):
     command = [sys.executable, str(script), f"folder:{damaged}?on_error=skip", f"folder:{damaged}"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": _root()})
     assert run.returncode == 0, run.stderr[-3000:]
-    assert "skipped 1" in run.stdout
+    assert "replaced {5}" in run.stdout
     assert "error cannot read" in run.stdout and "1.png" in run.stdout
 
 
@@ -252,13 +388,13 @@ HOSTS = """
 import sys
 import jax, numpy as np
 from jax.experimental import multihost_utils
-from jssl.data import GrainFeed, ResidentFeed, batch_indices, open_source
+from jssl.data import GrainFeed, ResidentFeed, batch_indices, open_source, stack
 
 number, port = int(sys.argv[1]), sys.argv[2]
 jax.config.update("jax_num_cpu_devices", 2)
 jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=number)
 source = open_source("synthetic:num_examples=40,image_size=8")
-images, labels = source.arrays()
+fields = stack(source)
 devices = jax.devices()
 for order in (devices, [devices[i] for i in (2, 0, 1, 3)]):  # hosts need not be in order in a mesh
     mesh = jax.sharding.Mesh(np.asarray(order).reshape(2, 2), ("data", "fsdp"))
@@ -269,8 +405,8 @@ for order in (devices, [devices[i] for i in (2, 0, 1, 3)]):  # hosts need not be
             whole = {name: multihost_utils.process_allgather(array, tiled=True) for name, array in batch.items()}
             index = batch_indices(1, step, 8, 40)
             np.testing.assert_array_equal(whole["index"], index)
-            np.testing.assert_array_equal(whole["image"], images[index])
-            np.testing.assert_array_equal(whole["label"], labels[index])
+            for name, array in fields.items():
+                np.testing.assert_array_equal(whole[name], array[index])
 print("agreed")
 """
 

@@ -4,18 +4,21 @@ import pickle
 import numpy as np
 import pytest
 from pictures import encode, picture
+from PIL import Image
 
-from jssl.data import open_source
+from jssl.data import open_source, stack
+from jssl.data.layout import evenly_spaced
 
 
 def test_order_labels_and_pixels(tree):
     source = open_source(f"folder:{tree}", "train")
-    assert (len(source), source.class_names, source.num_classes) == (12, ("ant", "cat", "dog"), 3)
+    assert (len(source), source.about.class_names, source.about.num_classes) == (12, ("ant", "cat", "dog"), 3)
     # dog was written first (pictures 0-3) and is sorted last
     numbers = [4, 5, 6, 7, 8, 9, 10, 11, 0, 1, 2, 3]
-    images, labels = source.arrays()
-    np.testing.assert_array_equal(images, np.stack([picture(i) for i in numbers]))
-    assert labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    fields = stack(source)
+    np.testing.assert_array_equal(fields["image"], np.stack([picture(i) for i in numbers]))
+    assert fields["size"].tolist() == [[16, 16]] * 12 and fields["label"].dtype == np.int32
+    assert fields["label"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
     np.testing.assert_array_equal(source[-1]["image"], picture(3))
     with pytest.raises(IndexError):
         source[12]
@@ -34,11 +37,65 @@ def test_fingerprint_follows_the_content(tree):
     assert opened() != first
 
 
-def test_sizes_differ(tree):
-    (tree / "train" / "cat" / "1.png").write_bytes(encode(picture(0, 24)))
-    with pytest.raises(ValueError, match=r"image 5 is \(24, 24\) and image 0 \(16, 16\).*image_size="):
-        open_source(f"folder:{tree}", "train").arrays()
-    assert open_source(f"folder:{tree}?image_size=20", "train").arrays()[0].shape == (12, 20, 20, 3)
+def test_files_of_any_size(ragged):
+    """The rule of the canvas, and the true sizes."""
+    tree, sizes = ragged
+
+    def canvas(options=""):
+        source = open_source(f"folder:{tree}{options}", "train")
+        fields = stack(source)  # says so if an example is not what the spec says
+        expected = [sizes.get(f"train/{name}/{i}.png", (16, 16)) for name in ("ant", "cat", "dog") for i in range(4)]
+        assert fields["size"].tolist() == [list(size) for size in expected]
+        return source.spec["image"].shape
+
+    assert canvas() == (256, 256, 3)  # they differ
+    assert canvas("?image_size=20") == (20, 20, 3)
+    shape = (10, 30)
+    for i, path in enumerate(sorted((tree / "train").glob("*/*.png"))):
+        path.write_bytes(encode(picture(i, 30)[: shape[0]]))
+    sizes |= {str(path.relative_to(tree)): shape for path in (tree / "train").glob("*/*.png")}
+    assert canvas() == (10, 30, 3)  # all of one size: as they are
+    np.testing.assert_array_equal(open_source(f"folder:{tree}", "train")[3]["image"], picture(3, 30)[:10])
+
+
+def test_the_canvas_shows_the_whole_picture(tree):
+    half = np.zeros((20, 60, 3), np.uint8)
+    half[:, :30] = 255
+    (tree / "train" / "cat" / "1.png").write_bytes(encode(half))
+    example = open_source(f"folder:{tree}?image_size=12", "train")[5]
+    assert (example["image"][:, :5] == 255).all() and not example["image"][:, 7:].any()
+    assert example["size"].tolist() == [20, 60] and example["size"].dtype == np.int32
+
+
+def test_a_size_that_the_sample_did_not_meet_is_no_error(tmp_path):
+    """300 files, of which 256 are sampled; the others may have any size."""
+    sampled = set(evenly_spaced(300))
+    other = next(i for i in range(300) if i not in sampled)
+    for i in range(300):
+        (tmp_path / f"{i:03}.png").write_bytes(encode(picture(i, 30 if i == other else 8)))
+    source = open_source(f"folder:{tmp_path}?holdout=0", "train")
+    assert source.spec["image"].shape == source[other]["image"].shape == (8, 8, 3)
+    assert source[other]["size"].tolist() == [30, 30] and source[other - 1]["size"].tolist() == [8, 8]
+
+
+def test_without_classes_there_is_no_label(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.png").write_bytes(encode(picture(i)))
+    source = open_source(f"folder:{tmp_path}?holdout=0", "train")
+    assert source[0].keys() == source.spec.keys() == {"image", "size"}
+    assert source.about.class_names == () and source.about.num_classes == 0
+
+
+def test_pictures_beside_the_class_folders_are_left_out(tree, caplog):
+    whole = stack(open_source(f"folder:{tree}", "train"))
+    for name in ("x", "y"):
+        (tree / "train" / f"{name}.png").write_bytes(encode(picture(77)))
+    fields = stack(open_source(f"folder:{tree}", "train"))
+    assert [record.message for record in caplog.records] == [
+        "2 pictures in no class folder are left out of split train, the first is train/x.png"
+    ]
+    for name in whole:
+        np.testing.assert_array_equal(fields[name], whole[name])
 
 
 @pytest.fixture
@@ -52,7 +109,7 @@ def damaged(tree):
 
 def test_corrupt_images_raise_and_name_the_file(damaged):
     source = open_source(f"folder:{damaged}", "train")
-    for run in (lambda: source[5], source.arrays):
+    for run in (lambda: source[5], lambda: stack(source)):
         with pytest.raises(ValueError, match=r'cannot read .*cat/1\.png: .*use on_error="skip"') as caught:
             run()
         assert "\n" not in str(caught.value)
@@ -60,13 +117,13 @@ def test_corrupt_images_raise_and_name_the_file(damaged):
 
 def test_corrupt_images_are_skipped_and_counted(damaged):
     source = open_source(f"folder:{damaged}?on_error=skip", "train")
-    assert source.skipped == 0
+    assert not source.replaced
     for _ in range(2):  # always by the same neighbour, counted once
         np.testing.assert_array_equal(source[5]["image"], source[6]["image"])
-        assert source[5]["label"] == 1 and source.skipped == 1
-    images, _ = source.arrays()
+        assert source[5]["label"] == 1 and len(source.replaced) == 1
+    images = stack(source)["image"]
     np.testing.assert_array_equal(images[11], images[0])  # the last one's neighbour is the first
-    assert source.skipped == 2 and source.replaced == {5, 11}
+    assert source.replaced == {5, 11}
 
 
 def test_a_file_that_vanishes_is_a_corrupt_one(tree):
@@ -75,6 +132,18 @@ def test_a_file_that_vanishes_is_a_corrupt_one(tree):
     np.testing.assert_array_equal(skip[0]["image"], skip[1]["image"])
     with pytest.raises(ValueError, match=r"cannot read .*ant/0\.png: .*No such file"):
         strict[0]
+
+
+def test_a_bomb_is_an_unreadable_file(tree, monkeypatch):
+    (tree / "train" / "cat" / "1.png").write_bytes(encode(picture(0, 24)))
+    for bound in (500, 256):  # Pillow warns, and Pillow raises
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", bound)
+        with pytest.raises(ValueError, match=r"cannot read .*cat/1\.png: .*DecompressionBomb") as caught:
+            open_source(f"folder:{tree}", "train")[5]
+        assert "\n" not in str(caught.value)
+        source = open_source(f"folder:{tree}?on_error=skip", "train")
+        assert source.spec["image"].shape == (16, 16, 3) and source[5]["size"].tolist() == [16, 16]
+        assert source.replaced == {5}
 
 
 def test_nothing_readable(tmp_path):
@@ -100,7 +169,7 @@ def test_links_are_followed_but_not_in_circles(tree):
     os.symlink(tree / "train" / "ant", tree / "train" / "bee")
     os.symlink(tree, tree / "train" / "ant" / "loop")
     source = open_source(f"folder:{tree}", "train")
-    assert source.class_names == ("ant", "bee", "cat", "dog") and len(source) == 16
+    assert source.about.class_names == ("ant", "bee", "cat", "dog") and len(source) == 16
 
 
 def test_a_copy_in_another_process_reads_the_same(tree):

@@ -4,7 +4,7 @@ import struct
 import numpy as np
 import pytest
 
-from jssl.data import open_source
+from jssl.data import open_source, stack
 
 
 def write(path, array, *, magic=None, announced=None):
@@ -26,9 +26,10 @@ def digits(tmp_path):
 def test_reads_both_splits(digits):
     source = open_source(f"idx:{digits}", "train")
     expected = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
-    images, labels = source.arrays()
-    np.testing.assert_array_equal(images, np.repeat(expected[..., None], 3, -1))
-    assert labels.tolist() == [0, 1, 2, 3] * 3 and source.class_names == ("0", "1", "2", "3")
+    fields = stack(source)
+    np.testing.assert_array_equal(fields["image"], np.repeat(expected[..., None], 3, -1))
+    assert fields["size"].tolist() == [[28, 28]] * 12
+    assert fields["label"].tolist() == [0, 1, 2, 3] * 3 and source.about.class_names == ("0", "1", "2", "3")
     assert len(open_source(f"idx:{digits}", "test")) == 4
 
 
@@ -39,7 +40,13 @@ def test_other_spelling(digits):
 
 def test_options(digits):
     source = open_source(f"idx:{digits}?image_size=32&limit=8", "train")
-    assert source.arrays()[0].shape == (8, 32, 32, 3) and np.bincount(source.arrays()[1]).tolist() == [2] * 4
+    fields = stack(source)
+    assert fields["image"].shape == (8, 32, 32, 3) and np.bincount(fields["label"]).tolist() == [2] * 4
+    assert fields["size"].tolist() == [[28, 28]] * 8  # of the file
+    assert (fields["image"] == fields["image"][..., :1]).all() and fields["image"].std() > 20
+    for size in (0, -3):
+        with pytest.raises(ValueError, match=f"image_size is {size}; use at least 1"):
+            open_source(f"idx:{digits}?image_size={size}", "train")
 
 
 def test_bad_files(digits):

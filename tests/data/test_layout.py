@@ -45,11 +45,46 @@ def test_a_class_may_be_called_train():
 
 def test_images_without_classes():
     positions, labels, names = select(["1.png", "2.png"], "train", holdout=0)
-    assert positions.tolist() == [0, 1] and labels.tolist() == [-1, -1] and names is None
+    assert positions.tolist() == [0, 1] and labels is None and names == ()
     positions, labels, names = select(["images/1.png", "images/2.png"], "train", holdout=0)
-    assert positions.tolist() == [0, 1] and labels.tolist() == [-1, -1] and names is None
+    assert positions.tolist() == [0, 1] and labels is None and names == ()
     positions, labels, names = select(["train/1.png", "test/2.png"], "train")
-    assert positions.tolist() == [0] and labels.tolist() == [-1] and names is None
+    assert positions.tolist() == [0] and labels is None and names == ()
+    # The split that is asked for decides: one may have no classes and the other some.
+    paths = ["train/1.png", "train/2.png", "test/a/3.png", "test/b/4.png"]
+    positions, labels, names = select(paths, "train")
+    assert positions.tolist() == [0, 1] and labels is None and names == ()
+    assert select(paths, "test")[1].tolist() == [0, 1] and select(paths, "test")[2] == ("a", "b")
+
+
+def test_pictures_in_no_class_folder_are_left_out_and_counted(caplog):
+    paths = [
+        "train/x.png",
+        "train/a/1.png",
+        "train/b/2.png",
+        "train/y.png",
+        "train/z.png",
+        "test/a/3.png",
+        "test/b/4.png",
+    ]
+    positions, labels, _ = select(paths, "train")
+    assert positions.tolist() == [1, 2] and labels.tolist() == [0, 1]
+    (record,) = caplog.records
+    told = "3 pictures in no class folder are left out of split train, the first is train/x.png"
+    assert record.levelname == "WARNING" and record.message == told
+    caplog.clear()
+    assert select(paths, "test")[0].tolist() == [5, 6] and not caplog.records  # this split has none
+    select(["x.png", "a/1.png", "b/2.png"], "train", holdout=0)
+    assert "1 picture in no class folder is left out of split train, the first is x.png" in caplog.text
+
+
+def test_pictures_left_out_do_not_change_what_is_held_out():
+    paths = [f"{name}/{i:03}.png" for name in ("cat", "dog") for i in range(50)]
+    for split in ("train", "test"):
+        positions, labels, _ = select(["x.png", *paths], split)
+        expected, expected_labels, _ = select(paths, split)
+        np.testing.assert_array_equal(positions - 1, expected)
+        np.testing.assert_array_equal(labels, expected_labels)
 
 
 @pytest.mark.parametrize("layout", ["sorted", "interleaved"])
@@ -78,11 +113,11 @@ def test_bad_options(options, message):
 
 def test_fingerprint_sees_names_content_and_options():
     files = [b"one", b"two"]
-    same = [fingerprint(["a", "b"], lambda i: files[i], 32) for _ in range(2)]
+    same = [fingerprint(["a", "b"], files, 32) for _ in range(2)]
     assert same[0] == same[1]
     others = {
-        fingerprint(["a", "c"], lambda i: files[i], 32),
-        fingerprint(["a", "b"], lambda i: files[::-1][i], 32),
-        fingerprint(["a", "b"], lambda i: files[i], 64),
+        fingerprint(["a", "c"], files, 32),
+        fingerprint(["a", "b"], files[::-1], 32),
+        fingerprint(["a", "b"], files, 64),
     }
     assert len(others | set(same)) == 4

@@ -1,28 +1,71 @@
+import pickle
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from jssl.data import open_source
+from jssl.data import open_source, scenes, stack, synthetic
+from jssl.data.scenes import CAPTIONS, TEXTURES, Scene
 from jssl.data.shapes import SHAPES
-from jssl.data.synthetic import SyntheticSource, _name
+from jssl.data.synthetic import _HUES, SyntheticSource, _name
+from jssl.data.tokenizers import make
 
 FROZEN = [[121, 143, 193, 170], [157, 252, 150, 185], [139, 160, 149, 176], [129, 12, 152, 198]]
 
 
+def pixels(source):
+    """All pictures and labels."""
+    arrays = stack(source)
+    return arrays["image"], arrays["label"]
+
+
+def pictures(source):
+    return stack(source)["image"]
+
+
 def test_deterministic_and_independent_of_access():
     source = SyntheticSource("train", num_examples=600, image_size=16)
-    single = [source[i]["image"] for i in (0, 255, 256, 599)]  # before the whole is made
-    images, labels = source.arrays()
+    chosen = [0, 255, 256, 599]
+    single = [source[i]["image"] for i in chosen]  # before the whole is made
+    alone = [source._render(np.array([i]))[0] for i in chosen]
+    images, labels = (stack(source)[name] for name in ("image", "label"))
     assert images.shape == (600, 16, 16, 3) and images.dtype == np.uint8 and labels.dtype == np.int32
-    np.testing.assert_array_equal(np.stack(single), images[[0, 255, 256, 599]])
+    np.testing.assert_array_equal(np.stack(single), images[chosen])
+    np.testing.assert_array_equal(np.stack(alone), images[chosen])
     longer = SyntheticSource("train", num_examples=700, image_size=16)
-    np.testing.assert_array_equal(longer.arrays()[0][:600], images)
-    assert [source[i]["label"] for i in range(600)] == labels.tolist()
+    np.testing.assert_array_equal(pictures(longer)[:600], images)
+    assert [int(source[i]["label"]) for i in range(600)] == labels.tolist()
     assert np.bincount(labels).tolist() == [60] * 10
+    np.testing.assert_array_equal(source[-1]["image"], images[-1])
     with pytest.raises(IndexError):
         source[600]
+
+
+def test_a_set_too_large_to_keep_is_the_same(monkeypatch):
+    kept = SyntheticSource("train", num_examples=40, image_size=16)
+    monkeypatch.setattr(synthetic, "_KEPT", 0)
+    source = SyntheticSource("train", num_examples=40, image_size=16)
+    np.testing.assert_array_equal(pictures(source), np.concatenate([kept._render(np.arange(40))]))
+    assert not source._blocks
+
+
+def test_pictures_are_rendered_once_in_all_threads(monkeypatch):
+    rendered, render = [], SyntheticSource._render
+    monkeypatch.setattr(SyntheticSource, "_render", lambda self, index: rendered.extend(index) or render(self, index))
+    source = SyntheticSource("train", num_examples=100, image_size=8)
+    stack(source, threads=16)
+    stack(source)
+    assert sorted(rendered) == list(range(100))
+    with pytest.raises(ValueError, match="read-only"):
+        source[3]["image"][0] = 0  # would change the example for the next reader
+
+
+def test_a_copy_in_another_process_is_the_same():
+    source = SyntheticSource("train", num_examples=40, image_size=8)
+    first = pictures(source)
+    assert len(pickle.dumps(source)) < 10_000  # without what has been rendered
+    np.testing.assert_array_equal(pictures(pickle.loads(pickle.dumps(source))), first)
 
 
 def test_splits_and_seeds_share_no_example():
@@ -30,7 +73,7 @@ def test_splits_and_seeds_share_no_example():
     train, test = SyntheticSource("train", **options), SyntheticSource("test", **options)
     other = SyntheticSource("train", seed=1, **options)
     assert len(test) == 100
-    seen = [{image.tobytes() for image in source.arrays()[0]} for source in (train, test, other)]
+    seen = [{image.tobytes() for image in pictures(source)} for source in (train, test, other)]
     assert len(seen[0] | seen[1] | seen[2]) == 1100
     assert len({source.fingerprint for source in (train, test, other)}) == 3
     assert SyntheticSource("train", **options).fingerprint == train.fingerprint
@@ -45,8 +88,8 @@ def test_pictures_never_change():
 def test_spec_and_sizes():
     source = open_source("synthetic:num_examples=30,image_size=48,num_classes=3", "test")
     assert len(source) == 6 and source[5]["image"].shape == (48, 48, 3)
-    assert source.class_names == ("circle", "square", "triangle")
-    assert source.arrays()[1].tolist() == [0, 1, 2, 0, 1, 2]
+    assert source.about.class_names == ("circle", "square", "triangle")
+    assert stack(source)["label"].tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_shapes_are_large_upright_or_not_and_all_different():
@@ -72,7 +115,7 @@ def test_shapes_are_large_upright_or_not_and_all_different():
 def test_every_copy_stands_out_in_grey():
     """The shape is visible whatever the colours: a grey image has the contrast that was drawn."""
     source = SyntheticSource("train", num_examples=400, image_size=64, num_classes=1)  # circles
-    images, _ = source.arrays()
+    images = pictures(source)
     grey = images @ np.array([0.299, 0.587, 0.114]) / 255
     f = source._factors(np.arange(400))
     for copy in range(2):  # the first two are always there
@@ -96,6 +139,7 @@ def test_captions_are_true():
     """Counts and names the circles of the picture itself: where a quarter has one, a patch has a flat colour."""
     source = SyntheticSource("train", num_examples=120, image_size=128, num_classes=1)
     captions, right = [source.caption(i) for i in range(120)], 0
+    coloured = copies = 0
     assert source.caption(-1) == captions[119] and len(set(captions)) > 110
     for i, caption in enumerate(captions):
         match = re.fullmatch(r"(two|three|four) circles in (.*) and (.*) on a striped (.*) background", caption)
@@ -109,6 +153,15 @@ def test_captions_are_true():
         colours = match[2].split(", ") + [match[3]]
         assert len(flat) == len(colours) == {"two": 2, "three": 3, "four": 4}[match[1]], caption
         right += sorted(_name(middle.mean((0, 1)) / 255) for middle in flat) == sorted(colours)
+        scene = source.scene(i)
+        assert scene.colours == tuple(colours)
+        for (y, x), found in zip(((32, 32), (32, 96), (96, 32), (96, 96)), flattest):
+            place = f"{'upper' if y < 64 else 'lower'} {'left' if x < 64 else 'right'}"
+            assert (place in scene.places) == (spread(found) <= 7), caption
+            if place in scene.places:
+                coloured += scene.colours[scene.places.index(place)] == _name(found.mean((0, 1)) / 255)
+                copies += 1
+    assert coloured > 0.9 * copies > 200
     assert right > 90  # the light on the scene may carry a colour over to the next name
     words = SyntheticSource("train", num_examples=10)
     assert [words.caption(i).split(" in ")[0].split(" ", 1)[1] for i in (5, 8, 9)] == [
@@ -118,6 +171,65 @@ def test_captions_are_true():
     ]
     textures = {words.caption(i).split(" on a ")[1].split(" ")[0] for i in range(10)}
     assert textures == {"plain", "striped", "cloudy", "checked"}
+
+
+def test_wordings_say_the_same():
+    source = SyntheticSource("train", num_examples=40)
+    for i in range(40):
+        scene = source.scene(i)
+        wordings = [source.caption(i, style) for style in range(len(CAPTIONS))]
+        assert len(set(wordings)) == len(CAPTIONS)
+        for text in wordings:
+            assert f"{', '.join(scene.colours[:-1])} and {scene.colours[-1]}" in text
+            assert f"{scene.texture} {scene.background}" in text
+            assert {2: "two", 3: "three", 4: "four"}[len(scene.colours)] in text
+
+
+def test_captions_are_fields():
+    plain = open_source("synthetic:num_examples=30,image_size=16")
+    source = open_source("synthetic:num_examples=30,image_size=16,captions=3,caption_length=100")
+    assert plain.spec.keys() == {"image", "size", "label"} and plain.about.tokenizer is None
+    assert source.spec["captions"].shape == (3, 100) and source.fingerprint != plain.fingerprint
+    assert (source.about.vocabulary, source.about.tokenizer) == (259, "bytes")
+    for i in (0, 7, 29):
+        example = source[i]
+        assert {name: (value.shape, value.dtype) for name, value in example.items()} == {
+            name: (field.shape, field.dtype) for name, field in source.spec.items()
+        }
+        assert [make("bytes").decode(row) for row in example["captions"]] == [
+            source.caption(i, style) for style in range(3)
+        ]
+        assert (example["captions"][:, 0] == 1).all() and ((example["captions"] == 2).sum(1) == 1).all()
+        np.testing.assert_array_equal(example["image"], plain[i]["image"])
+        assert example["size"].tolist() == [16, 16]
+    single = stack(source)
+    for name, array in stack(source).items():
+        np.testing.assert_array_equal(array, single[name])
+    np.testing.assert_array_equal(source[3]["captions"], single["captions"][3])  # made already
+
+
+def test_the_default_length_cuts_no_caption():
+    hues = [f"{light}{hue}" for light in ("", "dark ", "light ") for hue in ("grey", *(hue for _, hue in _HUES))]
+    longest = max(hues, key=len)
+    longest_scenes = [
+        Scene(s.__name__, (longest,) * 4, ("",) * 4, texture, longest) for s in SHAPES for texture in TEXTURES
+    ]
+    most = max(len(scenes.caption(scene, style)) for scene in longest_scenes for style in range(len(CAPTIONS)))
+    assert most + 2 <= SyntheticSource(captions=1).spec["captions"].shape[1]
+
+
+def test_stories_are_true():
+    source = SyntheticSource("test", num_examples=100)
+    for i in range(20):
+        scene, text = source.scene(i), source.story(i)
+        for colour, place in zip(scene.colours, scene.places):
+            (told,) = [part for part in text.split(". ") if f"the {place} is" in part]
+            assert colour in told
+        for place in {f"{y} {x}" for y in ("upper", "lower") for x in ("left", "right")} - set(scene.places):
+            assert place not in text
+    assert len({source.story(i) for i in range(20)}) == 20
+    with pytest.raises(IndexError):
+        source.story(20)
 
 
 def test_clips_start_at_the_image_and_move_smoothly():
@@ -148,12 +260,12 @@ def knn_accuracy(train, labels, test, test_labels, k=20):
 
 def test_pixels_say_little():
     train, test = SyntheticSource("train", num_examples=3000), SyntheticSource("test", num_examples=3000)
-    assert knn_accuracy(*train.arrays(), *test.arrays()) < 0.30
+    assert knn_accuracy(*pixels(train), *pixels(test)) < 0.30
 
 
 @pytest.mark.slow
 def test_pixels_say_little_at_full_size():
-    train, test = SyntheticSource("train").arrays(), SyntheticSource("test").arrays()
+    train, test = pixels(SyntheticSource("train")), pixels(SyntheticSource("test"))
     assert (len(train[0]), len(test[0])) == (10_000, 2_000)
     assert knn_accuracy(*train, *test) < 0.35
     small = [
@@ -169,6 +281,8 @@ def test_pixels_say_little_at_full_size():
         ("num_classes=11", "num_classes is 11; there are 1 to 10 shapes"),
         ("num_examples=0", "num_examples=0"),
         ("image_size=4", "image_size=4"),
+        ("captions=5", "captions=5, caption_length=128; use 0 to 4"),
+        ("captions=1,caption_length=2", "captions=1, caption_length=2; .* at least 3"),
     ],
 )
 def test_bad_options(options, message):

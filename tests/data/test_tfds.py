@@ -6,10 +6,10 @@ import jax
 import make_tfds
 import numpy as np
 import pytest
-from make_tfds import NoImages, OnlyTrain, TinyShapes, prepare
+from make_tfds import NoImages, OnlyTrain, PartlyLabelled, TinyShapes, prepare
 from pictures import encode, picture
 
-from jssl.data import GrainFeed, ResidentFeed, open_source
+from jssl.data import GrainFeed, ResidentFeed, open_source, stack
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,10 @@ def test_reads_a_prepared_folder(tiny):
     numbers = [stored[example["image"].tobytes()] for example in source]  # TFDS shuffles when it writes
     assert sorted(numbers) == list(range(12))
     assert [example["label"] for example in source] == [i % 3 for i in numbers]
-    images, labels = source.arrays()
-    np.testing.assert_array_equal(images, np.stack([picture(i) for i in numbers]))
-    assert labels.dtype == np.int32 and source.num_classes == 3 and source.class_names == ("0", "1", "2")
+    fields = stack(source)
+    np.testing.assert_array_equal(fields["image"], np.stack([picture(i) for i in numbers]))
+    assert fields["label"].dtype == np.int32 and source.about.class_names == ("0", "1", "2")
+    assert fields["size"].tolist() == [[16, 16]] * 12
     test = open_source(f"tfds:{tiny}", "test")
     assert sorted(stored[example["image"].tobytes()] for example in test) == [12, 13, 14, 15]
     assert source.fingerprint == open_source(f"tfds:{tiny}", "train").fingerprint != test.fingerprint
@@ -71,13 +72,32 @@ def test_corrupt_records(folder, monkeypatch):
     monkeypatch.setattr(make_tfds, "encode", lambda pixels: cut if pixels[0, 0, 0] == 5 else encode(pixels))
     path = prepare(TinyShapes, folder / "broken")
     with pytest.raises(ValueError, match=r"cannot read example \d+ of .* train: not a whole image"):
-        open_source(f"tfds:{path}", "train").arrays()
+        stack(open_source(f"tfds:{path}", "train"))
     source = open_source(f"tfds:{path}?on_error=skip", "train")
-    images, labels = source.arrays()
+    fields = stack(source)
     (bad,) = source.replaced
-    assert source.skipped == 1
-    np.testing.assert_array_equal(images[bad], images[(bad + 1) % 12])
-    assert labels[bad] == labels[(bad + 1) % 12]
+    for array in fields.values():
+        np.testing.assert_array_equal(array[bad], array[(bad + 1) % 12])
+
+
+def test_files_of_any_size(folder, monkeypatch):
+    shapes = {i: (8 + i, 40 - 2 * i) for i in range(16)}
+    monkeypatch.setattr(make_tfds, "picture", lambda i: picture(i, 40)[: shapes[i][0], : shapes[i][1]])
+    path = prepare(TinyShapes, folder / "ragged")
+    source = open_source(f"tfds:{path}", "train")
+    assert source.spec["image"].shape == (256, 256, 3)
+    sizes = [tuple(size) for size in stack(source)["size"].tolist()]
+    assert sorted(sizes) == sorted(shapes[i] for i in range(12)) and len(set(sizes)) == 12
+    assert [int(example["label"]) for example in source] == [(size[0] - 8) % 3 for size in sizes]
+
+
+def test_splits_without_labels(folder):
+    """TFDS has -1 where a split was published without labels."""
+    source = open_source(f"tfds:{prepare(PartlyLabelled, folder)}:test")
+    assert source[0].keys() == source.spec.keys() == {"image", "size"} and source.about.num_classes == 0
+    mixed = open_source(f"tfds:{prepare(PartlyLabelled, folder)}:train")
+    with pytest.raises(ValueError, match="cannot read example .*: it has no label, unlike others of its split"):
+        stack(mixed)
 
 
 def test_tfrecord_needs_tensorflow_and_the_message_says_so(tiny, folder, tmp_path):
@@ -100,6 +120,10 @@ def test_tfrecord_needs_tensorflow_and_the_message_says_so(tiny, folder, tmp_pat
         ("tfds:{folder}/nothing", "cannot open data set .*nothing"),
         ("tfds:mnist?data_dir={folder}", "data set mnist is not prepared in .*run `tfds build mnist --file_format"),
         ("tfds:tiny_shapes:dev?data_dir={folder}", "cannot open data set tiny_shapes: .*dev"),
+        (
+            "tfds:tiny_shapes:train[:0]?data_dir={folder}",
+            "cannot open data set tiny_shapes: .*; check its name and split",
+        ),
     ],
 )
 def test_bad_names(spec, message, tiny, folder):

@@ -136,6 +136,20 @@ def _language(generator, batch):
     return features.astype(np.float32), embedding.astype(np.float32), targets, weights
 
 
+def _pairs(generator, batch):
+    image, text = generator.normal(size=(2, batch, 8))
+    image, text = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (image, text))
+    return tuple(x.astype(np.float32) for x in (image, text, np.array(10.0)))
+
+
+def _clip_loss(image, text, logit_scale, *, axis_name=None):
+    return objectives.clip_loss(image, text, logit_scale=logit_scale, axis_name=axis_name)
+
+
+def _siglip_loss(image, text, logit_scale, logit_bias, *, axis_name=None):
+    return objectives.siglip_loss(image, text, logit_scale=logit_scale, logit_bias=logit_bias, axis_name=axis_name)
+
+
 _dino_loss = functools.partial(objectives.dino_loss, student_temperature=0.1, teacher_temperature=0.04)
 
 TABLE = {
@@ -163,6 +177,18 @@ TABLE = {
         (0, 0),
         (0, 1),
         swap=(1, 0),
+        mean_over_examples=False,
+        products=True,
+    ),
+    "clip_loss": Row(
+        _clip_loss, _pairs, (0, 0, None), (0, 1, 2), swap=(1, 0, 2), mean_over_examples=False, products=True
+    ),
+    "siglip_loss": Row(
+        _siglip_loss,
+        lambda *args: (*_pairs(*args), np.array(-5.0, np.float32)),
+        (0, 0, None, None),
+        (0, 1, 2, 3),
+        swap=(1, 0, 2, 3),
         mean_over_examples=False,
         products=True,
     ),

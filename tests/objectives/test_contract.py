@@ -1,5 +1,6 @@
 """What every objective promises, checked over `objective_table.TABLE`."""
 
+import functools
 import subprocess
 import sys
 
@@ -67,8 +68,10 @@ def test_same_loss_and_gradient_for_sharded_arrays_under_plain_jit(name):
 
 
 # A loss built on a gather with and without chunks, one on a mean, one on a quotient of sums, one with a derivative of
-# its own and an array that all devices share.
-@pytest.mark.parametrize("name", ["nt_xent", "nt_xent chunked", "dino_loss", "mae_loss", "causal_lm_loss"])
+# its own and an array that all devices share, one with scalars that they share.
+@pytest.mark.parametrize(
+    "name", ["nt_xent", "nt_xent chunked", "dino_loss", "mae_loss", "causal_lm_loss", "siglip_loss"]
+)
 def test_parameter_gradient_follows_the_documented_rule(name):
     """Nothing to reduce in shard_map; one pmean of the gradients in pmap and with check_vma=False."""
     row, devices = TABLE[name], 4
@@ -82,8 +85,12 @@ def test_parameter_gradient_follows_the_documented_rule(name):
         predicted = arrays[0] * scale.reshape((1,) * (arrays[0].ndim - 1) + scale.shape)
         return row.function(predicted, *arrays[1:], axis_name=axis_name)
 
+    # The scale stands for a parameter of the network; beside it, what the objective itself takes of parameters.
+    shared = tuple(i for i in row.differentiable if row.batch_axes[i] is None)
+    gradient = functools.partial(jax.grad, argnums=(0, *(i + 1 for i in shared)))
+
     def local(scale, *arrays):
-        return jax.grad(loss)(scale, *arrays, axis_name="data")
+        return gradient(functools.partial(loss, axis_name="data"))(scale, *arrays)
 
     def reduced(scale, *arrays):
         return jax.lax.pmean(local(scale, *arrays), "data")
@@ -95,10 +102,10 @@ def test_parameter_gradient_follows_the_documented_rule(name):
     with_vma = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=jax.P())
     without = jax.shard_map(reduced, mesh=mesh, in_specs=specs, out_specs=jax.P(), check_vma=False)
     pmapped = jax.pmap(reduced, "data", in_axes=(None, *row.batch_axes), out_axes=None, devices=jax.devices()[:devices])
-    expected = jax.jit(jax.grad(loss))(scale, *arrays)
-    close(jax.jit(with_vma)(scale, *arrays), expected)
-    close(jax.jit(without)(scale, *arrays), expected)
-    close(pmapped(scale, *map(split, arrays, row.batch_axes)), expected)
+    expected = jax.jit(gradient(loss))(scale, *arrays)
+    jax.tree.map(close, jax.jit(with_vma)(scale, *arrays), expected)
+    jax.tree.map(close, jax.jit(without)(scale, *arrays), expected)
+    jax.tree.map(close, pmapped(scale, *map(split, arrays, row.batch_axes)), expected)
 
 
 @every_objective

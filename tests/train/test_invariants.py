@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from harness import BATCH_SHAPE, SIZE, Tiny, arrays, make_step
+from harness import Tiny, arrays, assert_same_run, batch_shape, build, make_step
 from rows import CORE, FAST, ROWS, method_of
 
 from jssl import methods
-from jssl.train.checkpoint import Checkpointer
+from jssl.train.checkpoints import Checkpointer
 from jssl.train.setup import abstract
 from jssl.train.state import make_views
 
@@ -31,7 +31,7 @@ def test_every_method_has_a_row():
 @pytest.mark.parametrize("name", sorted(ROWS))
 def test_loss_is_traced_as_a_float32_scalar(name):
     """What the fast run asks of every method; nothing is compiled."""
-    method = methods.build(method_of(name), image_size=SIZE, **ROWS[name])
+    method = build(name)
 
     def gradient(key, batch):
         views, keys = make_views(method, key, 0, batch)
@@ -42,30 +42,31 @@ def test_loss_is_traced_as_a_float32_scalar(name):
         updates = jax.tree.map(lambda x: x[None], aux.updates)  # one micro-batch
         return value, aux.embedding, method.update_extra(extra, updates), extra, grads, params
 
-    value, embedding, new_extra, extra, grads, params = jax.eval_shape(gradient, jax.random.key(0), BATCH_SHAPE)
-    assert (value.shape, value.dtype) == ((), jnp.float32) and embedding.shape[0] == BATCH_SHAPE["index"].shape[0]
+    value, embedding, new_extra, extra, grads, params = jax.eval_shape(gradient, jax.random.key(0), batch_shape(name))
+    assert (value.shape, value.dtype) == ((), jnp.float32) and embedding.shape[0] == 2
     assert jax.tree.map(lambda x: (x.shape, x.dtype), (new_extra, grads)) == jax.tree.map(
         lambda x: (x.shape, x.dtype), (extra, params)
     )
 
 
-def assert_same_losses(losses, reference):
-    """Equal within 1e-4 of their size; the zero that a cosine (SimSiam) passes through is no size."""
-    np.testing.assert_allclose(losses, reference, rtol=1e-4, atol=1e-5)
+def assert_same_on(name, **layout):
+    """Twenty steps on one device and on others end alike: losses, statistics, queues, centres, weights and all."""
+    one, many = Tiny(name), Tiny(name, **layout)
+    losses = one.run(20)
+    assert losses[-1] != losses[0]
+    assert_same_run(many.run(20), losses, many.state, one.state)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_same_run_on_any_devices(name):
-    one = Tiny(name).run(20)
-    assert one[-1] != one[0]
-    assert_same_losses(Tiny(name, devices=8, fsdp=4).run(20), one)
+    assert_same_on(name, devices=8, fsdp=4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("devices", "fsdp"), [(2, 1), (2, 2), (8, 1)])
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in CORE])
 def test_same_run_on_more_layouts(name, devices, fsdp):
-    assert_same_losses(Tiny(name, devices=devices, fsdp=fsdp).run(20), Tiny(name).run(20))
+    assert_same_on(name, devices=devices, fsdp=fsdp)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -100,7 +101,7 @@ def test_no_gradient_reaches_the_teacher(name):
     if run.method.teacher is None:
         assert run.state.teacher == {}
         return
-    views, keys = make_views(run.method, run.state.key, 0, run.feed.batch(0))
+    views, keys = run.views()
 
     def loss(teacher):
         return run.method.loss(run.state.params, teacher, run.state.extra, views, keys, step=0, axis_name=None)[0]
@@ -135,7 +136,8 @@ def test_a_bad_batch_reaches_nothing(name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_accumulation_is_exact_or_refused(name):
-    if Tiny(name).method.coupled:
+    run = Tiny(name)
+    if run.method.coupled or run.state.extra["batch_stats"]:
         with pytest.raises(ValueError, match="accumulate=2"):
             Tiny(name, accumulate=2)
         return
@@ -163,7 +165,7 @@ def test_swav_queue_starts_late_and_is_used_once_it_is_full():
     run.run(1)
     assert np.any(run.state.extra["queue"][:, :16]) and not np.any(run.state.extra["queue"][:, 16:])
     run.run(1)
-    views, keys = make_views(run.method, run.state.key, 4, run.feed.batch(4))
+    views, keys = run.views(4)
 
     @jax.jit
     def loss(extra):
@@ -185,10 +187,15 @@ def test_bfloat16_compute_keeps_float32_state(name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_features_of_student_and_teacher(name):
+def test_every_readout_of_student_and_teacher(name):
     run = Tiny(name)
     run.run(1)
-    pictures = jnp.ones((3, 16, 16, 3))
-    branches = [methods.student] + ([methods.teacher] if run.method.teacher else [])
-    shapes = {run.method.encode(*branch(run.state), pictures).shape for branch in branches}
-    assert len(shapes) == 1 and shapes.pop()[0] == 3
+    batch = run.feed.batch(0)
+    for readout in run.method.readouts.values():
+        inputs = jax.vmap(readout.prepare)({key: value for key, value in batch.items() if key != "index"})
+        shapes = set()
+        for teacher in (False, True) if run.method.teacher else (False,):
+            features = readout.apply(*methods.weights(run.state, teacher=teacher), inputs)
+            assert np.all(np.isfinite(features.pooled))
+            shapes.add(features.pooled.shape)
+        assert len(shapes) == 1 and shapes.pop()[0] == len(batch["index"])

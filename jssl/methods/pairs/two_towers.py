@@ -75,7 +75,8 @@ def two_towers(
     def make_views(key, example):
         image_key, caption_key = jax.random.split(key)
         captions = example["captions"]
-        chosen = jax.random.randint(caption_key, (), 0, len(captions))
+        given_ones = jnp.sum(jnp.any(captions != 0, -1).astype(jnp.int32))  # those that are not there are zeros
+        chosen = jax.random.randint(caption_key, (), 0, jnp.maximum(given_ones, 1))
         return {"image": view(image_key, example), "caption": captions[chosen]}
 
     def of_image(net, images):

@@ -7,6 +7,7 @@ from jax import lax
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives.contrastive import _in_batch
 from jssl.objectives.similarity import inner, l2_normalize
 
 
@@ -58,10 +59,7 @@ def info_nce(
     queries, keys = l2_normalize(queries), l2_normalize(keys)
     if negatives is None:
         logits = inner(queries, collectives.gather(keys, axis_name)) / temperature
-        own = collectives.index(axis_name) * len(queries) + jnp.arange(len(queries))
-        is_own = own[:, None] == jnp.arange(logits.shape[1])[None, :]
-        positive = jnp.sum(jnp.where(is_own, logits, 0.0), axis=1)
-        losses = jax.nn.logsumexp(logits, axis=1) - positive
+        losses = _in_batch.cross_entropy(logits, axis_name)
     else:
         _checks.rank("info_nce", 2, "(queue length, features)", negatives=negatives)
         _checks.last_axis("info_nce", queries=queries, negatives=negatives)

@@ -26,10 +26,10 @@ def causal_lm_loss(
 
     The value is that of `cross_entropy_loss` of the logits with the same weights, and so is what is said there about
     accumulation. But with a vocabulary of 50,000 the (B, L, V) logits, in float32 and once more for their gradient,
-    are larger than all activations of the network. Here only those of `tile` tokens exist at a time. While a tile's
-    logits are there its part of the gradient is taken as well, so differentiation computes no logits twice: it costs
-    the three matrix products that it costs with whole logits, and a float32 array of the size of the features and one
-    of that of the embedding. It can be differentiated in reverse mode, once.
+    take as much memory as many layers. Here only those of `tile` tokens exist at a time, and while they do, their part
+    of the gradient is taken as well, so that differentiation computes no logits twice: it costs the three matrix
+    products that it costs with whole logits, a float32 array of the size of the features and one of that of the
+    embedding. It can be differentiated in reverse mode, once.
 
     Args:
       features: (B, L, D) output of the network, any float dtype.
