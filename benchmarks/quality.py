@@ -2,9 +2,10 @@
 
 python benchmarks/quality.py --methods all --data 'tar:data/cifar10/*.tar.gz' --budget 300
 
-Every registered method takes its recipe ``configs/<method>_small_cifar10.py``; the number of steps is what the budget
-holds, so that each cosine schedule fits it. Each (method, seed) is a process of its own and leaves one JSON in the folder
-``--out``. The same command continues where it stopped; delete a JSON to repeat that run, one that failed included.
+Every method that learns from pictures takes its recipe ``configs/<method>.py:small``; the number of steps is what the
+budget holds, and what the recipe gives as a share of the run follows it. Each (method, seed) is a process of its own and
+leaves one JSON in the folder ``--out``. The same command continues where it stopped; delete a JSON to repeat that run, one
+that failed included. ``--compare OLD.json`` tells whether a method has become worse.
 """
 
 import argparse
@@ -19,16 +20,21 @@ import signal
 import subprocess
 import sys
 
+import quality_compare
 import quality_report
 
-from jssl.methods import REGISTRY
+from jssl.methods import REGISTRY, find
 
 HERE = pathlib.Path(__file__).parent
-RECIPE = "{}_small_cifar10.py"
+OTHER = {"captions", "text"}  # what methods of other modalities ask for; their features are not those of pictures
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs what is missing and rebuilds the tables. Bad input is one line on stderr and exit code 2."""
+    """Runs what is missing and rebuilds the tables.
+
+    Returns:
+      0; 1 when ``--compare`` finds a method that is worse; 2 for bad input, which is one line on stderr.
+    """
     parser = argparse.ArgumentParser(description="Every method at equal training time: k-NN, linear probe, RankMe.")
     parser.add_argument("--methods", default="all", help="all, or names separated by commas")
     parser.add_argument("--data", default="synthetic", help="a source of jssl, e.g. tar:'data/cifar10/*.tar.gz'")
@@ -38,6 +44,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--work", help="checkpoints, metrics and logs; default runs/quality_<data>")
     parser.add_argument("--config-dir", default=HERE.parent / "configs", type=pathlib.Path, help="where recipes are")
     parser.add_argument("--report", action="store_true", help="only rebuild the tables")
+    parser.add_argument(
+        "--compare", metavar="OLD.json", help="then show each method beside its figures in another table"
+    )
     args = parser.parse_args(argv)
     try:
         return benchmark(args)
@@ -48,13 +57,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def benchmark(args) -> int:
     """See the module. ``args`` are those of ``main``."""
-    methods = sorted(REGISTRY) if args.methods == "all" else args.methods.split(",")
-    if unknown := [name for name in methods if name not in REGISTRY]:
-        raise ValueError(f"no method {unknown[0]!r}; there are {', '.join(sorted(REGISTRY))}")
+    methods = chosen(args.methods)
     name = f"quality_{slug(args.data)}"
     out = pathlib.Path(args.out or HERE / "results" / name)
     work = pathlib.Path(args.work or pathlib.Path("runs") / name)
-    recipes = {name: args.config_dir / RECIPE.format(name) for name in methods}
+    old = quality_compare.read(args.compare) if args.compare else None  # before hours are spent
+    if old and pathlib.Path(args.compare).resolve() == table_file(out).resolve():
+        raise ValueError(f"--compare {args.compare} is the table of these runs themselves; use another --out")
+    recipes = {name: args.config_dir / f"{name}.py" for name in methods}
     without = [name for name, recipe in recipes.items() if not recipe.is_file()]
     if not args.report:
         if not args.budget or args.budget < 0:
@@ -72,9 +82,29 @@ def benchmark(args) -> int:
                 write(file, json.dumps(run, indent=1))
                 print(f"failed: {run['error']}" if "error" in run else f"k-NN {100 * run['encoder']['knn']:.1f} %")
                 report(out, without)
-    report(out, without)
+    new = report(out, without)
     print(f"{out}.md")
-    return 0
+    if not old:
+        return 0
+    if setting(old) != setting(new):
+        raise ValueError(f"{args.compare} holds {setting(old)}; {out} holds {setting(new)}; compare equal ones")
+    lines, worse = quality_compare.compare(old, new, methods)
+    print("\n".join(lines))
+    return 1 if worse else 0
+
+
+def chosen(text: str) -> list[str]:
+    """Names of methods that learn from pictures: all of them, or those between commas.
+
+    >>> chosen("simclr,mae"), "causal_lm" in chosen("all")
+    (['simclr', 'mae'], False)
+    """
+    if text == "all":
+        return sorted(name for name, entry in REGISTRY.items() if not OTHER.intersection(entry.asks))
+    for name in text.split(","):
+        if asked := OTHER.intersection(find(name).asks):
+            raise ValueError(f"{name} asks for {', '.join(asked)}; the table is of methods of pictures, leave it out")
+    return text.split(",")
 
 
 def run_one(method: str, recipe: pathlib.Path, seed: int, args, out: pathlib.Path, workdir: pathlib.Path) -> dict:
@@ -90,7 +120,7 @@ def run_one(method: str, recipe: pathlib.Path, seed: int, args, out: pathlib.Pat
     identity = {
         "method": method,
         "seed": seed,
-        "labels": "labels" in REGISTRY[method].needs,
+        "labels": "labels" in REGISTRY[method].asks,
         "data": without_paths(args.data),
         "budget_seconds": args.budget,
         "machine": machine(),
@@ -102,14 +132,14 @@ def run_one(method: str, recipe: pathlib.Path, seed: int, args, out: pathlib.Pat
     return identity | {"error": f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"}
 
 
-def report(out: pathlib.Path, without: list[str]) -> None:
-    """Rebuilds ``<out>.md`` and ``<out>.json`` from the runs in the folder."""
+def report(out: pathlib.Path, without: list[str]) -> dict:
+    """Rebuilds ``<out>.md`` and ``<out>.json`` from the runs in the folder; what the latter holds."""
     runs = read_runs(out)
     if not runs:
         raise ValueError(f"no finished run in {out}")
     done = sorted({run["method"] for run in runs})
     missing = [name for name in without if name not in done]
-    methods = "all" if {*done, *missing} == set(REGISTRY) else ",".join(done)
+    methods = "all" if {*done, *missing} == set(chosen("all")) else ",".join(done)
     seeds = ",".join(map(str, sorted({run["seed"] for run in runs})))
     options = f"--data '{runs[0]['data']}' --budget {runs[0]['budget_seconds']:g} --seeds {seeds}"
     result = {
@@ -119,8 +149,14 @@ def report(out: pathlib.Path, without: list[str]) -> None:
         "rows": quality_report.rows(runs),
         "runs": runs,
     }
-    write(out.with_name(out.name + ".json"), json.dumps(result, indent=1))
+    write(table_file(out), json.dumps(result, indent=1))
     write(out.with_name(out.name + ".md"), quality_report.markdown(result))
+    return result
+
+
+def table_file(out: pathlib.Path) -> pathlib.Path:
+    """Where the table of the runs in a folder is, for programs."""
+    return out.with_name(out.name + ".json")
 
 
 def read_runs(out: pathlib.Path) -> list[dict]:
@@ -134,6 +170,14 @@ def check_same(runs: list[dict], args) -> None:
         for key, now in (("data", without_paths(args.data)), ("budget_seconds", args.budget)):
             if run[key] != now:
                 raise ValueError(f"the runs there have {key}={run[key]}, not {now}; use another --out")
+
+
+def setting(table: dict) -> str:
+    """What two tables must share to be compared."""
+    run = next((run for run in table["runs"] if "error" not in run), None)
+    if not run:
+        return "failed runs alone"
+    return f"runs on {slug(run['data'])}, {run['num_train']} training images, {run['budget_seconds']:g} s"
 
 
 def slug(data: str) -> str:

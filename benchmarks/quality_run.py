@@ -6,6 +6,7 @@ beside a random encoder and raw pixels.
 
 import argparse
 import concurrent.futures
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -17,14 +18,19 @@ import time
 import traceback
 
 import jax
+import numpy as np
 
 from jssl.config import load_config
-from jssl.evaluation import baselines, protocols
-from jssl.report.evaluate import load_run
-from jssl.train import loop, online, setup
+from jssl.data.card import Card
+from jssl.evaluation import Raw, protocols
+from jssl.methods import complete_options
+from jssl.report.run import Loaded, load_run
+from jssl.train import loop, setup
 from jssl.train.metrics import read_metrics
 
 FEWEST_STEPS = 10
+VARIANT = "small"
+PROTOCOLS = ("knn", "linear", "collapse")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,36 +52,35 @@ def main(argv: list[str] | None = None) -> int:
 
 def train_and_evaluate(args) -> dict:
     """Figures of one run."""
-    config = load_config(args.recipe, [f"data.source={args.data}", f"seed={args.seed}"])
+    config = load_config(f"{args.recipe}:{VARIANT}", [f"data.source={args.data}", f"seed={args.seed}"])
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, spawn) as apart:  # the peak of this process is of training alone
         seconds = apart.submit(step_seconds, config, at_least=0.05 * args.budget).result()
-    scale_steps(config, steps=fitting(args.budget, seconds))
+    config.steps = fitting(args.budget, seconds)
     # Nothing but training happens inside the budget: the loop evaluates and saves at the last step alone.
-    config.run.update({"eval_every": 0, "checkpoint_every": config.steps})
-    config.run.log_every = max(1, min(config.run.log_every, config.steps // FEWEST_STEPS))
+    config.run.update({"eval_every": 0, "checkpoint_every": config.steps, "log_every": "5 %"})
     if code := loop.pretrain(config, args.workdir, progress=False):
         raise SystemExit(code)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    loaded = load_run(args.workdir)
     return {
         "steps": config.steps,
         "seconds_per_step": seconds,
         **speed(read_metrics(args.workdir), config.data.batch_size),
         "peak_memory_mib": peak,
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-        **evaluate(args.workdir, pathlib.Path(args.cache)),
-        "config": config.to_dict(),
+        **evaluate(loaded, pathlib.Path(args.cache)),
+        "config": loaded.run.config.to_dict(),  # every length in steps
     }
 
 
 def step_seconds(config, *, at_least: float) -> float:
     """Seconds per step, compiled and warm: the median of several measurements that take ``at_least`` seconds."""
     source = setup.open_data(config, "train")
-    if not source.num_classes:
-        raise ValueError(f"{config.data.source} has no labels to evaluate on")
-    run = setup.build(config, source[0]["image"].shape)
+    protocols.check(PROTOCOLS, spec=source.spec, data=config.data.source)  # before anything is trained
+    run = setup.build(config, Card.of(source))
     state, specs = run.init_state()
-    step, batches = run.make_step(specs), setup.make_feed(config, source, run.mesh).iterate(0)
+    step, batches = run.make_step(specs), setup.make_feed(run.config, source, run.mesh).iterate(0)
     taken: list[float] = []
     while len(taken) < 5 or sum(taken[2:]) < at_least:  # the first two compile and warm up
         start = time.perf_counter()
@@ -98,28 +103,13 @@ def fitting(budget: float, seconds_per_step: float) -> int:
     return steps
 
 
-def scale_steps(config, *, steps: int) -> None:
-    """Sets ``steps``, and stretches every length given in steps (``..._steps``) with it, to one at least."""
-    factor = steps / config.steps
-
-    def scale(section):
-        for key, value in section.items():
-            if hasattr(value, "items"):
-                scale(value)
-            elif key.endswith("_steps") and value:
-                section[key] = max(1, round(value * factor))
-
-    scale(config)
-    config.steps = steps
-
-
 def speed(metrics: list[dict], batch_size: int) -> dict:
     """Images per second (median) and minutes of training, from the lines of the loop.
 
     The first line holds the compilation, so its steps are counted at the median.
     """
     lines = [line for line in metrics if "loss" in line]
-    rates = [line["images_per_second"] for line in lines]
+    rates = [line["examples_per_second"] for line in lines]
     median = statistics.median(rates[1:] or rates)
     ends = [line["step"] + 1 for line in lines]
     counts = [end - start for start, end in zip([0, *ends], ends)]
@@ -127,35 +117,42 @@ def speed(metrics: list[dict], batch_size: int) -> dict:
     return {"images_per_second": median, "minutes": seconds / 60}
 
 
-def evaluate(workdir: str, cache: pathlib.Path) -> dict:
+def evaluate(loaded: Loaded, cache: pathlib.Path) -> dict:
     """k-NN, linear probe and RankMe of the trained encoder, of a random one and of raw pixels."""
-    run, state, initial, train = load_run(workdir)
-    test = setup.open_data(run.config, "test")
-    (train_images, train_labels), (test_images, test_labels) = train.arrays(), test.arrays()
+    config = loaded.run.config
+    sources = {split: setup.open_data(config, split) for split in ("train", "test")}
 
-    def figures(features):
-        names = ("knn", "linear", "collapse")
-        found = protocols.evaluate(
-            {"": features}, train_labels, test_labels, protocols=names, num_classes=train.num_classes
-        )[""]
-        return {name: found[name] for name in ("knn", "linear", "rankme")} | {"dimension": features[0].shape[1]}
+    def figures(subject):
+        found = protocols.evaluate({"": subject}, protocols=PROTOCOLS)[""]
+        dimension = subject.features("test").shape[1]
+        return {name: found[name] for name in ("knn", "linear", "rankme")} | {"dimension": dimension}
 
-    def encoder(state):
-        return figures(tuple(online.encode(run, state, images) for images in (train_images, test_images)))
-
-    # Equal for all methods, so the first one computes them.
-    config = run.config
-    data = [train.fingerprint, test.fingerprint]
-    view = [config.image_size, config.eval_image_size, config.data.mean, config.data.std, config.dtype]
+    # Equal for all methods that read pictures in the same way, so the first one computes them.
+    data = [source.fingerprint for source in sources.values()]
+    untrained = [*data, *reading(loaded, sources["test"][0])]
     return {
-        "encoder": encoder(state),
-        "random": cached(
-            cache, "random", [*data, *view, config.encoder.to_dict(), config.seed], lambda: encoder(initial)
-        ),
-        "pixels": cached(cache, "pixels", data, lambda: figures(baselines.pixels(train_images, test_images))),
-        "num_train": len(train_labels),
-        "num_test": len(test_labels),
+        "encoder": figures(loaded.encoder(sources)),
+        "random": cached(cache, "random", untrained, lambda: figures(loaded.encoder(sources, trained=False))),
+        "pixels": cached(cache, "pixels", data, lambda: figures(Raw(sources))),
+        **{f"num_{split}": len(source) for split, source in sources.items()},
     }
+
+
+def reading(loaded: Loaded, example: dict) -> list:
+    """What the features of an untrained encoder hang on beside the data, as JSON.
+
+    Args:
+      loaded: the run.
+      example: any; what its readout makes of it tells normalisation, and colorization's, which sees no colours, apart.
+    """
+    config = loaded.run.config
+    options = config.method.to_dict()
+    options = complete_options(options.pop("name"), options)
+    image = dataclasses.asdict(options["image"])
+    del image["augment"]  # of training alone
+    prepare = next(iter(loaded.run.method.readouts.values())).prepare
+    seen = hashlib.sha256(np.asarray(prepare(example)).tobytes()).hexdigest()
+    return [image, options["encoder"], config.dtype, config.seed, seen]
 
 
 def cached(folder: pathlib.Path, name: str, key: list, compute) -> dict:

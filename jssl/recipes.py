@@ -19,6 +19,11 @@ DATA: dict[str, dict] = {
         "std": (0.2470, 0.2435, 0.2616),
     },
     "imagenet": {"source": "tfds:imagenet2012", "feed": "grain"},
+    "captions": {"source": "synthetic:captions=4"},
+    "stories": {"source": "synthetic_text"},
+    "shakespeare": {"source": "text:data/tinyshakespeare/input.txt?tokenizer=chars&length=65&stride=1"},
+    "books": {"source": "text:data/books/*.txt?length=1025", "feed": "grain"},
+    "pairs": {"source": "captions:data/pairs/captions.csv?image_size=256", "feed": "grain"},
 }
 """Data sets by name: where they are, how they are fed, the normalisation of their pictures where it is known."""
 

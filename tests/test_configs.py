@@ -15,7 +15,7 @@ from rows import CORE
 from jssl import data, methods
 from jssl.config import load_config
 from jssl.data.card import Card
-from jssl.data.source import EncodedSource
+from jssl.data.encoded import EncodedSource
 from jssl.train import setup
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -9,47 +9,59 @@ import sys
 import pytest
 from rows import ROWS
 
-from jssl.config import default_config
+from jssl.config import LENGTHS, flatten, load_config
+from jssl.data import open_source
+from jssl.data.card import Card
+from jssl.durations import parse
+from jssl.methods import lengths
+from jssl.report.run import Loaded
+from jssl.train import setup
 
-FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
+ROOT = pathlib.Path(__file__).parents[2]
+FOLDER = ROOT / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # a folder of scripts, not a package
 
 import quality  # noqa: E402
+import quality_compare  # noqa: E402
 import quality_report  # noqa: E402
 import quality_run  # noqa: E402
 
 RECIPE = """
-from jssl.config import default_config
+from jssl import recipes
 
-def get_config():
-    config = default_config()
-    row = {row!r}
-    config.encoder = row.pop("encoder")
-    config.augmentation = row.pop("augmentation", {{}})
-    config.method = {{"name": {name!r}, **row}}
-    config.image_size, config.dtype, config.steps = 16, "float32", 1000
-    config.data.batch_size = 16
-    config.optimizer.warmup_steps = 100
+def small(data):
+    config = recipes.start({name!r}, data, batch_size=16, steps="80 epochs")
+    config.method.update({row!r})
+    config.dtype = "float32"
+    config.optimizer.update({{"warmup": "10 %", "freeze_for": "1 epoch"}})
     config.run.update({{"online_bank": 40, "online_queries": 16}})
     return config
+
+get_config = recipes.recipe((small, "synthetic"))
 """
+DATA = "synthetic:num_examples=200,image_size=16"
 
 
-@pytest.mark.parametrize("module", [quality, quality_run, quality_report])
+def write_recipe(folder, name, row):
+    file = folder / f"{name}.py"
+    file.write_text(RECIPE.format(name=name, row=row))
+    return file
+
+
+@pytest.mark.parametrize("module", [quality, quality_compare, quality_run, quality_report])
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
 
 
-def test_lengths_in_steps_are_stretched_with_the_run():
-    config = default_config()
-    config.method = {"name": "dino", "teacher_temperature_warmup_steps": 300, "hidden": 512}
-    config.optimizer.update({"warmup_steps": 60, "freeze_steps": 0})
-    config.steps = 900
-    quality_run.scale_steps(config, steps=300)
-    assert config.steps == 300 and config.method.teacher_temperature_warmup_steps == 100
-    assert config.optimizer.warmup_steps == 20 and config.optimizer.freeze_steps == 0 and config.method.hidden == 512
-    quality_run.scale_steps(config, steps=10)
-    assert config.optimizer.warmup_steps == 1 and config.run.log_every == default_config().run.log_every
+@pytest.mark.parametrize("name", quality.chosen("all"))
+def test_lengths_of_the_recipes_follow_the_budget(name):
+    """A length in steps would stay what it is when the budget holds fewer of them."""
+    config = load_config(str(ROOT / "configs" / f"{name}.py:{quality_run.VARIANT}"), [])
+    assert config.method.name == name and config.data.source == "synthetic"
+    given = flatten(config.to_dict())
+    own = [key for key in (*LENGTHS, *(f"method.{option}" for option in lengths(name))) if not key.startswith("run.")]
+    in_steps = {key: given[key] for key in own if given.get(key) and parse(given[key]).unit == "steps"}
+    assert not in_steps
 
 
 def test_a_budget_too_small_to_train_in_is_named():
@@ -59,7 +71,7 @@ def test_a_budget_too_small_to_train_in_is_named():
 
 def test_speed_leaves_the_compilation_out():
     rates = [(19, 1.0), (39, 100.0), (49, 50.0)]  # the first line compiled; 20, 20 and 10 steps of 6 images
-    lines = [{"step": step, "loss": 0.0, "images_per_second": rate} for step, rate in rates]
+    lines = [{"step": step, "loss": 0.0, "examples_per_second": rate} for step, rate in rates]
     lines.insert(2, {"step": 39, "eval/knn": 0.5})
     found = quality_run.speed(lines, batch_size=6)
     assert found["images_per_second"] == 75.0
@@ -132,6 +144,88 @@ def test_published_tables_are_those_of_the_published_runs(name, tmp_path):
         assert (tmp_path / f"{name}{suffix}").read_text() == (results / f"{name}{suffix}").read_text()
 
 
+def test_methods_of_other_modalities_are_left_out():
+    methods = quality.chosen("all")
+    assert {"simclr", "supervised", "mae", "dinov2"} <= {*methods} and not {"causal_lm", "clip", "siglip"} & {*methods}
+    with pytest.raises(ValueError, match="siglip asks for captions; the table is of methods of pictures, leave it out"):
+        quality.chosen("mae,siglip")
+
+
+def reading(name, row, folder, *overrides):
+    source = open_source(DATA, "test")
+    config = load_config(f"{write_recipe(folder, name, row)}:small", [f"data.source={DATA}", *overrides])
+    loaded = Loaded(setup.build(config, Card.of(source)), None, None)
+    return json.dumps(quality_run.reading(loaded, source[0]))
+
+
+def test_an_untrained_encoder_is_evaluated_once_for_all_that_read_alike(tmp_path):
+    simclr = reading("simclr", ROWS["simclr"], tmp_path)
+    assert simclr == reading("byol", ROWS["byol"], tmp_path)
+    assert simclr == reading("simclr", ROWS["simclr"] | {"image": {"size": 16}}, tmp_path)  # augmented otherwise
+    others = [
+        reading("simclr", ROWS["simclr"], tmp_path, override)
+        for override in ("seed=1", "dtype=bfloat16", "method.image.mean=(0.0, 0.0, 0.0)", "method.encoder.width=4")
+    ]
+    others.append(reading("simclr", ROWS["simclr"] | {"image": {"size": 16, "eval_size": 12}}, tmp_path))
+    others.append(reading("colorization", ROWS["colorization"], tmp_path))  # of the lightness alone
+    assert len({simclr, *others}) == 1 + len(others)
+
+
+def table(**methods):
+    runs = [run(name, 0, knn, encoder=figures(knn, linear)) for name, (knn, linear) in methods.items()]
+    return {"rows": quality_report.rows(runs), "runs": runs}
+
+
+def figures(knn, linear):
+    return {"knn": knn, "linear": linear, "rankme": 1.0, "dimension": 16}
+
+
+def test_a_method_that_lost_more_than_two_points_is_flagged():
+    old = table(byol=(0.5, 0.6), dino=(0.5, 0.6), mae=(0.5, 0.6441), moco=(0.5, 0.6), simclr=(0.5, 0.6))
+    new = table(byol=(0.7, 0.58), mae=(0.48, 0.6241), moco=(0.4799, 0.9), simclr=(0.9, float("nan")), vicreg=(0.1, 0.1))
+    lines, worse = quality_compare.compare(old, new, ["byol", "dino", "mae", "moco", "simclr", "swav", "vicreg"])
+    assert worse == ["dino", "moco", "simclr"]
+    assert lines[2:] == [
+        "| byol | 50.00 | 70.00 | +20.00 | 60.00 | 58.00 | -2.00 |  |",
+        "| dino | 50.00 | - | - | 60.00 | - | - | no figure any more |",
+        "| mae | 50.00 | 48.00 | -2.00 | 64.41 | 62.41 | -2.00 |  |",
+        "| moco | 50.00 | 47.99 | -2.01 | 60.00 | 90.00 | +30.00 | worse |",
+        "| simclr | 50.00 | 90.00 | +40.00 | 60.00 | nan | +nan | worse |",
+        "| vicreg | - | 10.00 | - | - | 10.00 | - |  |",
+    ]
+
+
+def test_compare_prints_the_table_and_says_so_by_its_exit_code(tmp_path, capsys):
+    out = tmp_path / "q"
+    out.mkdir()
+    for one in (run("mae", 0, 0.5), run("simclr", 0, 0.5), run("dino", 0, 0.0, error="ValueError: x")):
+        (out / f"{one['method']}_seed0.json").write_text(json.dumps(one))
+    arguments = ["--out", str(out), "--report", "--compare"]
+
+    def old(name="old.json", **change):
+        runs = [run("mae", 0, 0.51, **change), run("simclr", 0, 0.53, **change)]
+        (tmp_path / name).write_text(json.dumps({"rows": quality_report.rows(runs), "runs": runs}))
+        return str(tmp_path / name)
+
+    assert quality.main([*arguments, old()]) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-2].startswith("| mae | 51.00 | 50.00 | -1.00 |") and printed[-1].endswith("| worse |")
+    assert quality.main([*arguments, old(), "--methods", "mae"]) == 0
+    assert "simclr" not in capsys.readouterr().out
+    wrong = {
+        old("q.json"): "is the table of these runs themselves; use another --out",
+        old("budget.json", budget_seconds=30.0): f"runs on synthetic, 20 training images, 30 s; {out} holds",
+        old("num.json", num_train=21): "21 training images",
+        old("data.json", data="folder:flowers"): "holds runs on flowers",
+        str(out / "mae_seed0.json"): "is no table of this benchmark; give the <out>.json of other runs",
+        str(tmp_path / "absent.json"): "No such file",
+    }
+    for file, message in wrong.items():
+        assert quality.main([*arguments, file]) == 2
+        (error,) = capsys.readouterr().err.splitlines()
+        assert message in error
+
+
 def test_wrong_arguments_are_one_line(tmp_path, capsys):
     assert quality.main(["--methods", "simclrr", "--budget", "1"]) == 2
     assert quality.main(["--out", str(tmp_path / "q")]) == 2
@@ -148,23 +242,25 @@ def test_wrong_arguments_are_one_line(tmp_path, capsys):
 @pytest.mark.slow
 def test_a_real_run_is_resumed_and_repeats_only_what_was_deleted(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XLA_FLAGS", "")  # one device, as users have
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # the jssl beside these tests, installed or not
     recipes, out = tmp_path / "configs", tmp_path / "results" / "q"
     recipes.mkdir()
-    for name, row in {"mae": ROWS["mae"], "ijepa": {**ROWS["ijepa"], "min_kept": 1}}.items():
-        (recipes / f"{name}_small_cifar10.py").write_text(RECIPE.format(row=dict(row), name=name))
-    arguments = ["--methods", "mae,simclr,ijepa", "--data", "synthetic:num_examples=200,image_size=16", "--budget", "2"]
+    write_recipe(recipes, "mae", ROWS["mae"])
+    write_recipe(recipes, "ijepa", ROWS["ijepa"] | {"blocks": {"min_kept": 1}})
+    arguments = ["--methods", "mae,simclr,ijepa", "--data", DATA, "--budget", "2"]
     arguments += ["--out", str(out), "--work", str(tmp_path / "work"), "--config-dir", str(recipes)]
 
     assert quality.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "simclr: skipped" in printed and "mae, seed 0: k-NN" in printed
-    assert "failed: ValueError: ijepa has no option 'min_kept'; did you mean 'min_keep'?" in printed
+    assert "failed: ValueError: method.blocks has no option 'min_kept'; did you mean 'min_keep'?" in printed
     result = json.loads(out.with_name("q.json").read_text())
     (row,) = result["rows"]
     assert 0 <= row["knn"]["mean"] <= 1 and row["rankme"]["mean"] >= 1 and result["without_recipe"] == ["simclr"]
     (trained,) = [r for r in result["runs"] if "error" not in r]
     assert trained["steps"] >= 10 and trained["peak_memory_mib"] > 100 and 0 < trained["minutes"] < 1
-    assert trained["config"]["optimizer"]["warmup_steps"] == max(1, round(trained["steps"] / 10))
+    optimizer = trained["config"]["optimizer"]  # a share is one of what the budget held, an epoch is 200 / 16 steps
+    assert optimizer["warmup"] == max(1, int(trained["steps"] / 10 + 0.5)) and optimizer["freeze_for"] == 13
     assert trained["num_train"] == 200 and trained["encoder"]["dimension"] == 16
     assert len(list(out.glob("pixels_*.json"))) == len(list(out.glob("random_*.json"))) == 1
     page = out.with_name("q.md").read_text()
