@@ -15,13 +15,8 @@ from jssl.methods.options import Given
 
 CARRIES = ("teacher", "predictor", "prototypes", "queue", "centre", "colour prior", "multi-crop", "scale")
 """What a method may have beside an encoder, a projector and a decoder."""
-ASKS: dict[str, tuple[str, ...]] = {
-    "labels": ("label",),
-    "captions": ("captions",),
-    "text": ("tokens", "segments"),
-    "patches": (),
-}
-"""What a method may ask for beside pictures and any encoder, and the fields that it takes."""
+ASKS: dict[str, tuple[str, ...]] = {"labels": ("label",), "captions": ("captions",), "text": (), "patches": ()}
+"""What a method may ask for beside what it reads and any encoder, and the fields that this takes."""
 
 
 class Entry(NamedTuple):
@@ -32,6 +27,7 @@ class Entry(NamedTuple):
       paper: authors, short title, arXiv number.
       carries: of ``CARRIES``.
       asks: of ``ASKS``.
+      reads: the fields that its views take.
       golden: the golden file that the objective it trains on is checked against; "formula" where there is none.
     """
 
@@ -39,13 +35,13 @@ class Entry(NamedTuple):
     paper: str
     carries: tuple[str, ...]
     asks: tuple[str, ...]
+    reads: tuple[str, ...]
     golden: str
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """What an example must hold: pictures, unless the method reads text, and what it asks for."""
-        asked = tuple(field for ask in self.asks for field in ASKS[ask])
-        return asked if "text" in self.asks else ("image", *asked)
+        """What an example must hold: what the method reads, and what it asks for."""
+        return (*self.reads, *(field for ask in self.asks for field in ASKS[ask]))
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
@@ -56,12 +52,20 @@ class Entry(NamedTuple):
 REGISTRY: dict[str, Entry] = {}
 
 
-def register(name: str, *, paper: str, carries: tuple[str, ...] = (), asks: tuple[str, ...] = (), golden: str):
-    """Decorates the function that builds the method ``name``."""
+def register(
+    name: str,
+    *,
+    paper: str,
+    carries: tuple[str, ...] = (),
+    asks: tuple[str, ...] = (),
+    reads: tuple[str, ...] = ("image",),
+    golden: str,
+):
+    """Decorates the function that builds the method ``name``; the arguments are those of ``Entry``."""
     assert set(carries) <= set(CARRIES) and set(asks) <= set(ASKS), f"{name}: {carries}, {asks}"
 
     def add(build):
-        REGISTRY[name] = Entry(build, paper, carries, asks, golden)
+        REGISTRY[name] = Entry(build, paper, carries, asks, reads, golden)
         return build
 
     return add

@@ -17,6 +17,7 @@ _TRANSFORMER = {"name": "transformer", "width": 768, "depth": 12, "heads": 12}
     "causal_lm",
     paper="Radford et al., Language Models are Unsupervised Multitask Learners, 2019 (GPT-2)",
     asks=("text",),
+    reads=("tokens", "segments"),
     golden="formula",
 )
 def build(given: Given, *, encoder: object = _TRANSFORMER) -> Method:
