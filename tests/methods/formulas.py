@@ -416,10 +416,29 @@ def relative_position(v, p, fixed, extra, raw):
     return cross(one_hot(labels, 8), classified(p, v["pieces"])).mean()
 
 
+def cut_from(cell, tile):
+    """Whether each channel of a tile is part of this cell, standardised; of a grey picture, all of its lightness."""
+
+    def parts(plane):
+        return [standardize(plane[i : i + 3, j : j + 3], (0, 1), 0.0) for i in (0, 1) for j in (0, 1)]
+
+    grey = np.repeat(cell @ [[0.299], [0.587], [0.114]], 3, 2)
+    return any(
+        all(any(np.allclose(part, tile[..., c], atol=1e-2) for part in parts(of[..., c])) for c in range(3))
+        for of in (cell, grey)
+    )
+
+
 @by_hand("jigsaw", image=WHOLE, encoder=FINE, grid=2, tile=3, num_permutations=5, classifier=(5,))
 def jigsaw(v, p, fixed, extra, raw):
+    """Cells of four pixels, tiles of three."""
+    labels = []
+    for whole, tiles in zip(raw["image"], v["pieces"]):
+        cells = [whole[i : i + 4, j : j + 4] for i in (0, 4) for j in (0, 4)]
+        orders = enumerate(views.jigsaw_permutations(5, 4))
+        labels.append(next(k for k, order in orders if all(cut_from(cells[i], t) for i, t in zip(order, tiles))))
     features = [FINE(p["encoder"], x).pooled for x in crops(v["pieces"])]
-    return cross(one_hot(v["label"], 5), mlp(p["classifier"], np.concatenate(features, 1))).mean()
+    return cross(one_hot(labels, 5), mlp(p["classifier"], np.concatenate(features, 1))).mean()
 
 
 def colours(v):
