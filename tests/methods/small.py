@@ -15,18 +15,22 @@ from jssl.models import Features
 BATCH, SIDE, PATCH, WIDTH, WORDS, LENGTH = 4, 8, 2, 6, 11, 7
 PLACES = (SIDE // PATCH) ** 2
 MEAN, STD = 0.4, 0.25
+COLOURS = np.array([[1.0, 0.3, 0.2], [0.2, 1.0, 0.4], [0.3, 0.1, 1.0], [0.9, 0.8, 0.1]])
 
 
 def examples() -> dict[str, np.ndarray]:
-    """A batch with every field. The values of a picture, and the words of its captions, are those of no other."""
+    """A batch with every field. The colour of a picture, and the words of its captions, are those of no other."""
     rng = np.random.default_rng(0)
-    image = rng.integers(0, 56, (BATCH, SIDE, SIDE, 3)) + 64 * np.arange(BATCH).reshape(-1, 1, 1, 1)
+    slope = np.linspace(0.0, 0.6, SIDE)
+    across = np.broadcast_to(slope, (SIDE, SIDE))  # crops from other places differ in their mean
+    brightness = np.stack([across, across.T, across[:, ::-1], across.T[::-1]]) + rng.uniform(0, 0.4, (BATCH, SIDE, SIDE))
+    image = 255 * brightness[..., None] * COLOURS[:, None, None]
     captions = rng.integers(0, 2, (BATCH, 2, LENGTH)) + 1 + 2 * np.arange(BATCH).reshape(-1, 1, 1)
     captions[:, :, 5:] = 0  # padding
     captions[1, 0, 3:] = 0
     segments = np.array([[1, 1, 1, 2, 2, 2, 2], [1, 1, 1, 1, 1, 0, 0], [1, 2, 2, 2, 3, 3, 0], [1, 1, 1, 1, 1, 1, 1]])
     batch = {
-        "image": image.astype(np.uint8),
+        "image": np.round(image).astype(np.uint8),
         "label": np.array([2, 0, 2, 1], np.int32),
         "captions": captions.astype(np.int32),
         "tokens": np.where(segments > 0, rng.integers(1, WORDS, segments.shape), 0).astype(np.int32),
@@ -45,7 +49,7 @@ def build(name: str, **options) -> methods.Method:
 
 
 def image(**augment) -> dict:
-    """Options of ``ImageInput``: crops and flips, the same for every method, whose pixels stay in a picture's range."""
+    """Options of ``ImageInput``: crops and flips, the same for every method; colours stay as they are."""
     off = {"jitter_prob": 0.0, "gray_prob": 0.0, "blur_prob": 0.0, "solarize_prob": 0.0}
     crops = {"crop_scale": (0.2, 0.8), "flip_prob": 0.5, "interpolation": "bilinear"}
     return {"size": SIDE, "mean": (MEAN,) * 3, "std": (STD,) * 3, "augment": off | crops | augment}
