@@ -90,23 +90,35 @@ def make(field: str, encoder: Any, **told) -> Encoder:
         accepted = inspect.signature(function).parameters
         open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
         told = {key: value for key, value in told.items() if key in accepted or (open_ended and key == "dtype")}
+        options = {**told, **options}
+        if options.get("vocabulary", 0) is None:
+            raise ValueError(
+                f"the encoder {name} reads tokens: the data set must say its vocabulary (about.vocabulary)"
+            )
         try:
-            module = function(**told, **options)
+            module = function(**options)
         except TypeError as error:
-            unknown = str(error).rpartition("unexpected keyword argument ")[2].strip("'\"")
-            raise ValueError(f"the encoder {name} has no option {unknown!r}") from error
+            _, unknown, option = str(error).rpartition("unexpected keyword argument ")
+            told_of = f"has no option {option}" if unknown else f"is not complete: {error}"
+            raise ValueError(f"the encoder {name} {told_of}") from error
     if getattr(module, "patch_size", None) is None:
         return Encoder(as_network(module))
     token = getattr(module, "pool", "token") == "token"
     return Encoder(as_network(module), module.patch_size, module.width, module.depth, token)
 
 
-def make_patches(method: str, encoder: Any, **told) -> Encoder:
-    """``make("image", ...)`` for methods that hide patches; ValueError for an encoder that has none."""
+def make_patches(method: str, encoder: Any, *, mask_token: bool = False, **told) -> Encoder:
+    """``make("image", ...)`` for methods that hide patches; with ``mask_token`` the options ask for one unless they say else.
+
+    Raises:
+      ValueError: also for an encoder that has no patches.
+    """
     made = make("image", encoder, **told)
     if made.patch_size is None:
         name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
         raise ValueError(f"{method} needs patches: use an encoder vit_tiny ... vit_huge or vit, not {name!r}")
+    if mask_token and isinstance(encoder, Mapping):
+        return make("image", {"mask_token": True, **encoder}, **told)
     return made
 
 

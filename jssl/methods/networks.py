@@ -59,7 +59,8 @@ def as_network(module) -> Network:
     """A linen module, or an object with the functions of ``Network``, as a Network."""
     if isinstance(module, nn.Module):
         return Linen(module)
-    if callable(getattr(module, "init", None)) and callable(getattr(module, "apply", None)):
+    has_both = callable(getattr(module, "init", None)) and callable(getattr(module, "apply", None))
+    if has_both and not isinstance(module, type):  # a class has them, too: it is what was meant to be called first
         return module
     raise ValueError(f"{module!r} is no network: pass a flax.linen module, or an object with init and apply")
 

@@ -150,17 +150,22 @@ def _convert(path: str, default: Any, value: Any, annotation: Any) -> Any:
                 raise ValueError(f"{path} has no option {key!r}{nearest(key, fields)}")
             changes[key] = _convert(f"{path}.{key}", getattr(default, key), item, fields[key].type)
         return dataclasses.replace(default, **changes)  # type: ignore[type-var]
+    if dataclasses.is_dataclass(default) and type(value) is not type(default):
+        group = type(default).__name__
+        raise ValueError(f"{path}={value!r}: expected {group}, or a mapping of what differs from its defaults")
     if isinstance(default, Mapping) and isinstance(value, Mapping):
         return dict(value) if "name" in value else {**default, **value}  # another encoder has other options
     if annotation is Length:
         if isinstance(value, str):
             raise ValueError(f"{path}={value!r} is resolved to steps when batch size and data are known; give steps")
+        if type(value) is not int:
+            raise ValueError(f"{path}={value!r}: expected a number of steps")
         return value
     if isinstance(value, list):
         value = tuple(value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if default is not None and value is not None and not dataclasses.is_dataclass(value):
+    if default is not None and value is not None and not dataclasses.is_dataclass(default):
         if type(value) is not type(default) and not isinstance(default, Mapping):
             raise ValueError(f"{path}={value!r}: expected {type(default).__name__}, like {default!r}")
     return value

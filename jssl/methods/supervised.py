@@ -29,7 +29,12 @@ def build(
       image: how pictures enter; ``augment`` changes ``views.mae``, crops and flips alone.
       encoder: see ``encoders.make``.
       label_smoothing: share of the target spread over all classes.
+
+    Raises:
+      ValueError: a data set that does not say its classes.
     """
+    if not given.about.num_classes:
+        raise ValueError("supervised needs the names of the classes; the data set has none (about.class_names)")
     view = image.view(given, views.mae)
     nets = Networks(
         encoder=encoders.make("image", encoder, image_size=image.size, dtype=given.dtype),

@@ -57,9 +57,7 @@ def masked_distillation(
       ValueError: an encoder that has no patches.
     """
     told = {"image_size": image.size, "dtype": given.dtype}
-    if isinstance(encoder, dict):
-        encoder = {"mask_token": True, **encoder}
-    vit = encoders.make_patches(name, encoder, **told)
+    vit = encoders.make_patches(name, encoder, mask_token=True, **told)
     patch_head = "head" if shared_head else "patch_head"
     heads = {part: head.module(given.dtype) for part in dict.fromkeys(("head", patch_head))}
     nets = Networks(encoder=vit, **heads)

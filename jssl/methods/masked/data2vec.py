@@ -63,9 +63,8 @@ def build(
         (arXiv:2212.07525).
       beta: where the smooth L1 loss turns from the square to the absolute value.
     """
-    if isinstance(encoder, dict):
-        encoder = {"mask_token": True, **encoder}
-    vit = encoders.make_patches("data2vec", encoder, image_size=image.size, dtype=given.dtype)
+    told = {"image_size": image.size, "dtype": given.dtype}
+    vit = encoders.make_patches("data2vec", encoder, mask_token=True, **told)
     if not 1 <= top_blocks <= vit.depth:
         raise ValueError(f"data2vec reads the last {top_blocks} of {vit.depth} blocks; lower method.top_blocks")
     grid = image.size // vit.patch_size
