@@ -47,5 +47,5 @@ class Card:
         spec = {
             name: jax.ShapeDtypeStruct(tuple(shape), jnp.dtype(dtype)) for name, (shape, dtype) in saved["spec"].items()
         }
-        about = {key: tuple(v) if isinstance(v, list) else v for key, v in saved["about"].items()}
+        about: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved["about"].items()}
         return cls(spec, About(**about), saved["num_examples"], saved["fingerprint"])

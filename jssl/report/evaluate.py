@@ -3,6 +3,7 @@
 import json
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def embed_run(
     """
     loaded = load_run(workdir)
     source = open_source(data, split)
-    found = {"features": loaded.encoder({split: source}, teacher=use_teacher).features(split, readout)}
+    found: dict[str, Any] = {"features": loaded.encoder({split: source}, teacher=use_teacher).features(split, readout)}
     if "label" in source.spec:
         found["labels"] = stack(source)["label"]
     np.savez(out, **found)

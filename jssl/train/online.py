@@ -70,8 +70,8 @@ class OnlineEvaluation:
         found = []
         for start in range(0, len(self._queries) - self._batch + 1, self._batch):
             rows = self._queries[start : start + self._batch]
-            batch = {**stack(self._held_out, rows), "index": rows.astype(np.int32)}
-            batch = {name: sharding.place(array, self._sharding) for name, array in batch.items()}
+            arrays = {**stack(self._held_out, rows), "index": rows.astype(np.int32)}
+            batch = {name: sharding.place(array, self._sharding) for name, array in arrays.items()}
             found.append(jax.device_get(self._loss(state, batch)))
         return {name: float(np.mean([row[name] for row in found])) for name in found[0]}
 
