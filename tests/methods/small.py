@@ -23,7 +23,9 @@ def examples() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     slope = np.linspace(0.0, 0.6, SIDE)
     across = np.broadcast_to(slope, (SIDE, SIDE))  # crops from other places differ in their mean
-    brightness = np.stack([across, across.T, across[:, ::-1], across.T[::-1]]) + rng.uniform(0, 0.4, (BATCH, SIDE, SIDE))
+    brightness = np.stack([across, across.T, across[:, ::-1], across.T[::-1]]) + rng.uniform(
+        0, 0.4, (BATCH, SIDE, SIDE)
+    )
     image = 255 * brightness[..., None] * COLOURS[:, None, None]
     captions = rng.integers(0, 2, (BATCH, 2, LENGTH)) + 1 + 2 * np.arange(BATCH).reshape(-1, 1, 1)
     captions[:, :, 5:] = 0  # padding
