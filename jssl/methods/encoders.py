@@ -46,17 +46,9 @@ class Encoder:
 
     Attributes:
       network: what is called.
-      patch_size: pixels per side of a patch, or None for an encoder that has no patches to hide.
-      width: of a token, where there are patches.
-      depth: blocks, where there are patches.
-      pools_token: the pooled output is the class token, where there are patches.
     """
 
     network: Network
-    patch_size: int | None = None
-    width: int | None = None
-    depth: int | None = None
-    pools_token: bool = False
 
     def init(self, key, *inputs, **options):
         """See ``Network``."""
@@ -68,6 +60,23 @@ class Encoder:
         return (outputs if isinstance(outputs, Features) else Features(outputs)), statistics
 
 
+@dataclasses.dataclass(frozen=True)
+class PatchEncoder(Encoder):
+    """An encoder whose tokens are patches, which a method may hide.
+
+    Attributes:
+      patch_size: pixels per side of a patch.
+      width: of a token.
+      depth: blocks.
+      pools_token: the pooled output is the class token.
+    """
+
+    patch_size: int
+    width: int
+    depth: int
+    pools_token: bool
+
+
 def make(field: str, encoder: Any, **told) -> Encoder:
     """An encoder from its options, or from a module.
 
@@ -77,7 +86,7 @@ def make(field: str, encoder: Any, **told) -> Encoder:
       **told: what the method knows: what ``ENCODERS`` lists. A module is taken as it is.
 
     Raises:
-      ValueError: no such name or option (the nearest is named).
+      ValueError: no such name (the nearest is named) or option, an option missing, or a vocabulary that nobody has told.
     """
     module = encoder
     if isinstance(encoder, Mapping):
@@ -104,21 +113,21 @@ def make(field: str, encoder: Any, **told) -> Encoder:
     if getattr(module, "patch_size", None) is None:
         return Encoder(as_network(module))
     token = getattr(module, "pool", "token") == "token"
-    return Encoder(as_network(module), module.patch_size, module.width, module.depth, token)
+    return PatchEncoder(as_network(module), module.patch_size, module.width, module.depth, token)
 
 
-def make_patches(method: str, encoder: Any, *, mask_token: bool = False, **told) -> Encoder:
+def make_patches(method: str, encoder: Any, *, mask_token: bool = False, **told) -> PatchEncoder:
     """``make("image", ...)`` for methods that hide patches; with ``mask_token`` the options ask for one unless they say else.
 
     Raises:
       ValueError: also for an encoder that has no patches.
     """
     made = make("image", encoder, **told)
-    if made.patch_size is None:
+    if not isinstance(made, PatchEncoder):
         name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
         raise ValueError(f"{method} needs patches: use an encoder vit_tiny ... vit_huge or vit, not {name!r}")
     if mask_token and isinstance(encoder, Mapping):
-        return make("image", {"mask_token": True, **encoder}, **told)
+        return make_patches(method, {"mask_token": True, **encoder}, **told)
     return made
 
 

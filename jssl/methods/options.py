@@ -74,8 +74,8 @@ class ImageInput:
         view = views.eval_view(self.eval_size or self.size, **self.statistics(given.about))
         return lambda example: view(None, example["image"], example.get("size"))
 
-    def statistics(self, about: About) -> dict[str, tuple[float, ...]]:
-        """``mean`` and ``std`` that pictures are normalised by."""
+    def statistics(self, about: About) -> dict[str, Any]:
+        """``mean`` and ``std`` that pictures are normalised by, a float per channel."""
         return {
             "mean": tuple(self.mean or about.mean or views.IMAGENET_MEAN),
             "std": tuple(self.std or about.std or views.IMAGENET_STD),
