@@ -15,8 +15,10 @@ CAPTIONS = (
     "a {texture} {background} background with {count} {shapes} in {colours}",
     "{count} {shapes}, {colours}, in front of {texture} {background}",
     "{colours} {shapes}, {count} of them, over {texture} {background}",
+    "a picture of {shapes}",
+    "{count} {shapes}",
 )
-"""The ways to say what is seen; the first is the usual one."""
+"""The ways to say what is seen; the first is the usual one, the last say little, as people do."""
 
 _COPY = ("the {shape} in the {place} is {colour}", "in the {place} is a {shape} in {colour}")
 _BACKGROUND = ("the background is {texture} and {background}", "behind them all is {background}, {texture}")
@@ -84,7 +86,7 @@ blue. The background is plain and grey. That makes two rings.'
     middle = [_pick(_COPY, of_copy).format(place=place, colour=colour, **words) for place, colour in copies]
     middle.append(_pick(_BACKGROUND, of_background).format(**words))
     turn = int(first * len(middle))
-    sentences = [_pick(CAPTIONS, style).format(**words), *middle[turn:], *middle[:turn]]
+    sentences = [_pick(CAPTIONS[:4], style).format(**words), *middle[turn:], *middle[:turn]]
     sentences.append(_pick(_CLOSING, closing).format(**words))
     return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
 

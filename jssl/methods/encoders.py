@@ -86,7 +86,7 @@ def make(field: str, encoder: Any, **told) -> Encoder:
       **told: what the method knows: what ``ENCODERS`` lists. A module is taken as it is.
 
     Raises:
-      ValueError: no such name or option (the nearest is named).
+      ValueError: no such name (the nearest is named) or option, an option missing, or a vocabulary that nobody has told.
     """
     module = encoder
     if isinstance(encoder, Mapping):

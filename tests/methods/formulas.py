@@ -320,11 +320,23 @@ def dinov2_centred(v, p, teacher, extra, raw):
 # Masked prediction
 
 
-@by_hand("data2vec", mask={"ratio": 0.6, "min_block": 2}, top_blocks=2, beta=0.5)
+D2V_MASK = {"ratio": 0.6, "min_block": 2}
+
+
+@by_hand("data2vec", mask=D2V_MASK, top_blocks=2, beta=0.5)
 def data2vec(v, p, teacher, extra, raw):
     assert (v["mask"].sum(1) == int(0.6 * PLACES)).all()
+    return data2vec_of(v, p, teacher, axis=-1)  # each token over its channels
+
+
+@by_hand("data2vec-instance", mask=D2V_MASK, top_blocks=2, beta=0.5, normalize_layers="instance")
+def data2vec_instance(v, p, teacher, extra, raw):
+    return data2vec_of(v, p, teacher, axis=-2)  # each channel over the tokens
+
+
+def data2vec_of(v, p, teacher, axis):
     layers = ENCODER(teacher["encoder"], v["image"], last=2).layers
-    target = standardize(standardize(layers, -1, 1e-5).mean(0), -1, 1e-5)
+    target = standardize(standardize(layers, axis, 1e-5).mean(0), -1, 1e-5)
     prediction = linear(p["regression"], ENCODER(p["encoder"], v["image"], masked=v["mask"]).tokens)
     return small.smooth_l1(prediction - target, 0.5)[v["mask"]].mean()
 
