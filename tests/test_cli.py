@@ -165,7 +165,10 @@ def test_a_reader_that_leaves_is_no_error():
         (["evaluate", "--workdir", "missing", "--protocols", "knn,lienar"], "no protocol 'lienar'; there are knn"),
         (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.source=tarr:x"], "did you mean"),
         (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.source=folder:none"], "none"),
-        (["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.feed=stream"], "there are resident, grain"),
+        (
+            ["pretrain", "--config", "RECIPE", "--workdir", "w", "--config.data.feed=stream"],
+            "there are resident, grain",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, tmp_path, capsys, monkeypatch):

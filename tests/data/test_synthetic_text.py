@@ -108,6 +108,8 @@ def test_captions_and_stories_fill_in_every_word():
         "a checked grey background with three sets of bars in red, dark blue and pink",
         "three sets of bars, red, dark blue and pink, in front of checked grey",
         "red, dark blue and pink sets of bars, three of them, over checked grey",
+        "a picture of sets of bars",
+        "three sets of bars",
     ]
     assert story(scene, (0.3, 0.5, 0.9, 0.9, 0.9)) == (
         "A checked grey background with three sets of bars in red, dark blue and pink. "
