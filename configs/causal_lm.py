@@ -2,9 +2,9 @@
 
 small: four blocks of width 128 for two CPU cores, on the embedded stories or on tiny Shakespeare by characters. The model,
 the context of 64, the batch of 12 and the 2,000 steps are those that nanoGPT's README gives for a laptop
-(github.com/karpathy/nanoGPT, "train_shakespeare_char" on a CPU, which ends at a validation loss of 1.88), and so are rate,
-warm-up, b2 and clip (its config/train_shakespeare_char.py and train.py). Theirs has no biases and takes the rate down to a
-tenth; here it is the same, but for biases.
+(github.com/karpathy/nanoGPT, "train_shakespeare_char" on a CPU, which ends at a validation loss of 1.88), and so are warm-up,
+b2 and clip (its config/train_shakespeare_char.py and train.py). Theirs has no biases, and AdamW at 1e-3 where this has Muon,
+the small recipes' optimiser; docs/results.md has both.
 
 gpt2: GPT-2 small, 124M parameters, context 1,024: batch 480 of 1,024 tokens, AdamW 6e-4 to 6e-5, 2,000 steps of warm-up,
 weight decay 0.1, b2 0.95, clip 1, 600,000 steps: nanoGPT's config/train_gpt2.py. Bytes in place of its 50,257 pieces, unless
@@ -20,11 +20,10 @@ def small(data):
     config.dtype = "float32"
     config.optimizer.update(
         {
-            "name": "adamw",
-            "learning_rate": 1e-3,
-            "learning_rate_end": 1e-4,
+            "name": "muon",
+            "learning_rate": 5e-3,
             "warmup": 100,
-            "weight_decay": 0.1,
+            "weight_decay": 0.02,
             "clip_norm": 1.0,
             "options": {"b2": 0.99},
         }

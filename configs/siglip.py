@@ -12,7 +12,7 @@ from jssl import recipes
 
 
 def small(data):
-    config = recipes.small_resnet("siglip", data, batch_size=128, steps="12 epochs")
+    config = recipes.small_resnet("siglip", data, batch_size=64, steps="6.4 epochs")
     config.method.text_encoder = {"name": "transformer", "width": 64, "depth": 2, "heads": 4, "pool": "mean"}
     config.method.width = 64
     recipes.image(config, size=32, eval_size=32, augment={"crop_scale": (0.6, 1.0)})

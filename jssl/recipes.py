@@ -19,7 +19,7 @@ DATA: dict[str, dict] = {
         "std": (0.2470, 0.2435, 0.2616),
     },
     "imagenet": {"source": "tfds:imagenet2012", "feed": "grain"},
-    "captions": {"source": "synthetic:captions=6,caption_length=96"},
+    "captions": {"source": "synthetic:captions=6,caption_length=80"},
     "stories": {"source": "synthetic_text"},
     "shakespeare": {"source": "text:data/tinyshakespeare/input.txt?tokenizer=chars&length=65&stride=1"},
     "books": {"source": "text:data/books/*.txt?length=1025", "feed": "grain"},
