@@ -121,17 +121,23 @@ def test_embed_writes_features_and_labels(finished, tmp_path):
         assert file["labels"].shape == (20,) and np.ptp(file["features"], axis=0).max() > 0
 
 
-DRAWN = ("colorization", "ibot")  # between them every kind of panel: crops, masks, targets
+DRAWN = ("colorization", "ibot", "causal_lm", "clip")  # between them every kind of panel: crops, masks, targets, text
 PICTURES = [pytest.param(name, marks=[] if name in DRAWN else pytest.mark.slow) for name in sorted(methods.REGISTRY)]
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_views_writes_a_picture(name, tmp_path):
+def test_views_shows_what_the_method_sees(name, tmp_path, capsys):
     from PIL import Image
 
     out = tmp_path / f"{name}.png"
     recipe = write_recipe(tmp_path, name, 8)
     assert main(["views", "--config", recipe, "--out", str(out), "--num", "3"]) == 0
+    printed, asks = capsys.readouterr().out, methods.find(name).asks
+    if {"text", "captions"} & set(asks):
+        assert len(re.findall(r"^(?:tokens|caption) \d: '\w+", printed, re.MULTILINE)) == 3
+    if "text" in asks:
+        assert not out.exists()
+        return
     with Image.open(out) as picture:
         pixels = np.asarray(picture)
     assert pixels.shape[1] > 100 and pixels.shape[0] > 100

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jssl.data import open_source, stack
-from jssl.evaluation import Raw
+from jssl.evaluation import Raw, Subject, baselines
 from jssl.evaluation import protocols as suite
 from jssl.report.run import load_run
 
@@ -29,11 +29,12 @@ def evaluate_run(
     sources = {split: open_source(name, split) for split in SPLITS}
     for source in sources.values():  # before minutes are spent on features
         protocols = suite.check(protocols, loaded.run.method, source.spec, data=name)
-    subjects = {
+    subjects: dict[str, Subject] = {
         "encoder": loaded.encoder(sources, teacher=use_teacher),
         "random": loaded.encoder(sources, trained=False, teacher=use_teacher),
-        "raw input": Raw(sources),
     }
+    if any(field in sources["train"].spec for field in baselines.RAW):
+        subjects["raw input"] = Raw(sources)
     results = suite.evaluate(subjects, protocols=protocols)
     report = {
         "workdir": str(workdir),

@@ -64,9 +64,9 @@ def picture(images, views: dict, *, num_patches: int, mean, std) -> np.ndarray:
 
 def _print_tokens(views: dict, tokenizer) -> None:
     for name, value in views.items():
-        if np.issubdtype(value.dtype, np.integer) and value.ndim in (2, 3) and name in ("tokens", "captions"):
+        if np.issubdtype(value.dtype, np.integer) and value.ndim == 2 and name in ("tokens", "caption"):
             for i, row in enumerate(value):
-                print(f"{name} {i}: {tokenizer.decode(row.reshape(-1))!r}")
+                print(f"{name} {i}: {tokenizer.decode(row)!r}")
 
 
 def _hidden(views: dict, i: int, num_patches: int) -> list[tuple[int, np.ndarray]]:

@@ -56,7 +56,7 @@ def test_examples(module):
 @pytest.mark.parametrize("name", quality.chosen("all"))
 def test_lengths_of_the_recipes_follow_the_budget(name):
     """A length in steps would stay what it is when the budget holds fewer of them."""
-    config = load_config(str(ROOT / "configs" / f"{name}.py:{quality_run.variant("synthetic")}"), [])
+    config = load_config(str(ROOT / "configs" / f"{name}.py:{quality_run.variant('synthetic')}"), [])
     assert config.method.name == name and config.data.source == "synthetic"
     given = flatten(config.to_dict())
     own = [key for key in (*LENGTHS, *(f"method.{option}" for option in lengths(name))) if not key.startswith("run.")]
