@@ -64,7 +64,8 @@ def fake(config) -> data.Source:
     if "text" in (asks := methods.find(config.method.name).asks):
         return data.open_source("synthetic_text:num_examples=12,length=33")
     if "captions" in asks:
-        return data.open_source("synthetic:num_examples=12,captions=1")
+        side = max(32, config.method.image["size"])
+        return data.open_source(f"synthetic:num_examples=12,captions=1,image_size={side}")
     # CIFAR-10 and the shapes have one size; photos have any.
     return Ragged(None if kind == "tfds" else 32)
 
@@ -124,7 +125,7 @@ def test_recipe_does_its_first_steps_on_data_of_its_kind(name):
     """All views at full size, networks tiny."""
     config = load_config(RECIPES[name], [])
     shrink(config)
-    config.steps = "20 epochs"
+    config.steps = 10_000  # longer than any warm-up
     source = fake(config)
     run = setup.build(config, Card.of(source))
     state, specs = run.init_state()
