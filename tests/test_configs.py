@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from rows import CORE
 
-from jssl import data, methods
+from jssl import data, methods, sharding
 from jssl.config import load_config
 from jssl.data.card import Card
 from jssl.data.encoded import EncodedSource
@@ -113,7 +113,7 @@ EVERY = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for
 def test_recipe_builds(name):
     config = load_config(RECIPES[name], [])
     source = fake(config)
-    run = setup.build(config, Card(source.spec, source.about, 50_000))
+    run = setup.build(config, Card(source.spec, source.about, 1_281_167), mesh=sharding.make_mesh(jax.devices()[:1]))
     state = jax.eval_shape(lambda: run.init_state()[0])
     assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > 1000
     assert 0 <= run.config.optimizer.warmup < run.config.steps and run.config.run.eval_every <= run.config.steps
