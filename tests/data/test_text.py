@@ -313,7 +313,6 @@ def test_paths(files):
 
 
 def test_a_tokenizer_file_is_part_of_the_cache(files):
-    pytest.importorskip("tokenizers")
     from test_tokenizers import words_file
 
     folder, _ = files

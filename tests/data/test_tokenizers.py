@@ -106,7 +106,6 @@ def tokenizer_file(tmp_path):
 
 
 def test_hugging_face(tokenizer_file):
-    pytest.importorskip("tokenizers")
     tokenizer = make(str(tokenizer_file))
     assert tokenizer.encode("two red star").tolist() == [6, 4, 5] and tokenizer.encode("two").dtype == np.int32
     assert tokenizer.decode([2, 6, 4, 5, 3]) == "two red star" and tokenizer.decode([6, 99]) == "two�"
@@ -135,7 +134,6 @@ def test_without_the_package(tokenizer_file, monkeypatch):
 
 
 def test_no_tokenizer_file(tmp_path):
-    pytest.importorskip("tokenizers")
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(ValueError, match="is no Hugging Face tokenizer file"):
         make(str(tmp_path / "x.json")).encode("two")

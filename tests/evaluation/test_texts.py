@@ -23,7 +23,8 @@ def test_a_text_readout_reads_them():
 
 
 def test_prompts_are_rows_of_the_tokenizer():
-    tokenizers = pytest.importorskip("jssl.data.tokenizers")
+    from jssl.data import tokenizers
+
     rows = tokenise(["a cat", "a picture of a red fox"], "bytes", 9)
     assert rows.shape == (2, 9) and rows.dtype == np.int32
     made = tokenizers.make("bytes")
