@@ -38,7 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Every method at equal training time: k-NN, linear probe, RankMe.")
     parser.add_argument("--methods", default="all", help="all, or names separated by commas")
     parser.add_argument("--data", default="synthetic", help="a source of jssl, e.g. tar:'data/cifar10/*.tar.gz'")
-    parser.add_argument("--budget", type=float, help="seconds of training, compilation not counted")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--budget", type=float, help="seconds of training, compilation not counted")
+    length.add_argument("--steps-of", metavar="OLD.json", help="as many steps as each method took in another table")
     parser.add_argument("--seeds", default="0", help="separated by commas")
     parser.add_argument("--out", help="<out>.md, <out>.json, <out>/; default benchmarks/results/quality_<data>")
     parser.add_argument("--work", help="checkpoints, metrics and logs; default runs/quality_<data>")
@@ -64,11 +66,14 @@ def benchmark(args) -> int:
     old = quality_compare.read(args.compare) if args.compare else None  # before hours are spent
     if old and pathlib.Path(args.compare).resolve() == table_file(out).resolve():
         raise ValueError(f"--compare {args.compare} is the table of these runs themselves; use another --out")
+    same = quality_compare.read(args.steps_of) if args.steps_of else None
+    if same:
+        args.budget = same["runs"][0]["budget_seconds"]
     recipes = {name: args.config_dir / f"{name}.py" for name in methods}
     without = [name for name, recipe in recipes.items() if not recipe.is_file()]
     if not args.report:
         if not args.budget or args.budget < 0:
-            raise ValueError("--budget SECONDS is missing: how long each method trains")
+            raise ValueError("--budget SECONDS is missing: how long each method trains (or --steps-of OLD.json)")
         check_same(read_runs(out), args)
         for name in without:
             print(f"{name}: skipped, there is no {recipes[name].name} in {args.config_dir}")
@@ -78,7 +83,8 @@ def benchmark(args) -> int:
                 if name in without or file.is_file():
                     continue
                 print(f"{name}, seed {seed}: ", end="", flush=True)
-                run = run_one(name, recipes[name], seed, args, out, work / f"{name}_seed{seed}")
+                steps = quality_compare.steps(same, name, seed) if same else None
+                run = run_one(name, recipes[name], seed, steps, args, out, work / f"{name}_seed{seed}")
                 write(file, json.dumps(run, indent=1))
                 print(f"failed: {run['error']}" if "error" in run else f"k-NN {100 * run['encoder']['knn']:.1f} %")
                 report(out, without)
@@ -107,14 +113,17 @@ def chosen(text: str) -> list[str]:
     return text.split(",")
 
 
-def run_one(method: str, recipe: pathlib.Path, seed: int, args, out: pathlib.Path, workdir: pathlib.Path) -> dict:
+def run_one(
+    method: str, recipe: pathlib.Path, seed: int, steps: int | None, args, out: pathlib.Path, workdir: pathlib.Path
+) -> dict:
     """Trains and evaluates in a process of its own; what it reports, or its error in one line."""
     shutil.rmtree(workdir, ignore_errors=True)  # of a run that was interrupted: other steps would fit now
     workdir.mkdir(parents=True)
     out.mkdir(parents=True, exist_ok=True)
     outcome = workdir / "outcome.json"
     command = [sys.executable, str(HERE / "quality_run.py"), "--recipe", str(recipe), "--data", args.data]
-    command += ["--seed", str(seed), "--budget", str(args.budget), "--workdir", str(workdir), "--cache", str(out)]
+    command += ["--seed", str(seed), "--workdir", str(workdir), "--cache", str(out)]
+    command += ["--steps", str(steps)] if steps else ["--budget", str(args.budget)]
     with open(workdir / "log.txt", "w") as log:
         code = subprocess.run([*command, "--outcome", str(outcome)], stdout=log, stderr=log).returncode
     identity = {
@@ -123,6 +132,7 @@ def run_one(method: str, recipe: pathlib.Path, seed: int, args, out: pathlib.Pat
         "labels": "labels" in REGISTRY[method].asks,
         "data": without_paths(args.data),
         "budget_seconds": args.budget,
+        "steps_of": pathlib.Path(args.steps_of).name if args.steps_of else None,
         "machine": machine(),
         "jax": importlib.metadata.version("jax"),
         "date": datetime.date.today().isoformat(),
@@ -141,7 +151,9 @@ def report(out: pathlib.Path, without: list[str]) -> dict:
     missing = [name for name in without if name not in done]
     methods = "all" if {*done, *missing} == set(chosen("all")) else ",".join(done)
     seeds = ",".join(map(str, sorted({run["seed"] for run in runs})))
-    options = f"--data '{runs[0]['data']}' --budget {runs[0]['budget_seconds']:g} --seeds {seeds}"
+    steps_of = runs[0].get("steps_of")
+    length = f"--steps-of {steps_of}" if steps_of else f"--budget {runs[0]['budget_seconds']:g}"
+    options = f"--data '{runs[0]['data']}' {length} --seeds {seeds}"
     result = {
         "command": f"python benchmarks/quality.py --methods {methods} {options}",
         "without_recipe": missing,
@@ -167,9 +179,11 @@ def read_runs(out: pathlib.Path) -> list[dict]:
 def check_same(runs: list[dict], args) -> None:
     """One table compares equal budgets on the same data."""
     for run in runs:
-        for key, now in (("data", without_paths(args.data)), ("budget_seconds", args.budget)):
-            if run[key] != now:
-                raise ValueError(f"the runs there have {key}={run[key]}, not {now}; use another --out")
+        steps_of = pathlib.Path(args.steps_of).name if args.steps_of else None
+        settings = ("data", without_paths(args.data)), ("budget_seconds", args.budget), ("steps_of", steps_of)
+        for key, now in settings:
+            if run.get(key) != now:
+                raise ValueError(f"the runs there have {key}={run.get(key)}, not {now}; use another --out")
 
 
 def setting(table: dict) -> str:

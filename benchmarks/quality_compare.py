@@ -23,6 +23,18 @@ def read(file: str | pathlib.Path) -> dict:
     return table
 
 
+def steps(table: dict, method: str, seed: int) -> int:
+    """How many steps a run of a table took.
+
+    Raises:
+      ValueError: there is no such run, or it failed.
+    """
+    for run in table["runs"]:
+        if (run["method"], run["seed"]) == (method, seed) and "error" not in run:
+            return run["steps"]
+    raise ValueError(f"the table of --steps-of has no finished run of {method}, seed {seed}")
+
+
 def compare(old: dict, new: dict, methods: Iterable[str]) -> tuple[list[str], list[str]]:
     """Old and new figures of methods, as a table.
 

@@ -96,10 +96,13 @@ def about(runs: list[dict], finished: list[dict]) -> list[str]:
     images = "".join(f", {run['num_train']} training and {run['num_test']} test images" for run in finished[:1])
     device = f", {every('device', finished)}" if finished else ""
     seeds = len({run["seed"] for run in runs})
+    steps = "the steps are what a measured step lets it hold"
+    if steps_of := runs[0].get("steps_of"):
+        steps = f"the steps are those of {steps_of}, so images/s and minutes are of a machine that may be busier"
     lines = [
         f"- Data: {runs[0]['data']}{images}.",
-        f"- Budget: {runs[0]['budget_seconds']:g} s of training each; the steps are what a measured step lets it hold. "
-        "Minutes is what training then took. Compilation and evaluation are in neither.",
+        f"- Budget: {runs[0]['budget_seconds']:g} s of training each; {steps}. Minutes is what "
+        "training then took. Compilation and evaluation are in neither.",
         "- Frozen features of the student: weighted k-NN with k = 20, linear probe by L-BFGS, on all training images; "
         "RankMe on test images, of the number of features. Random: the same encoder untrained; margin: k-NN minus its.",
         f"- Machine: {every('machine', runs)}{device}; jax {every('jax', runs)}; {every('date', runs)}. "

@@ -38,7 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     for option in ("recipe", "data", "workdir", "cache", "outcome"):
         parser.add_argument(f"--{option}", required=True)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--budget", type=float, required=True)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--budget", type=float)
+    length.add_argument("--steps", type=int)
     args = parser.parse_args(argv)
     try:
         outcome = train_and_evaluate(args)
@@ -52,10 +54,12 @@ def main(argv: list[str] | None = None) -> int:
 def train_and_evaluate(args) -> dict:
     """Figures of one run."""
     config = load_config(f"{args.recipe}:{variant(args.data)}", [f"data.source={args.data}", f"seed={args.seed}"])
-    spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, spawn) as apart:  # the peak of this process is of training alone
-        seconds = apart.submit(step_seconds, config, at_least=0.05 * args.budget).result()
-    config.steps = fitting(args.budget, seconds)
+    seconds = None
+    if args.budget:
+        spawn = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(1, spawn) as apart:  # the peak of this process is of training alone
+            seconds = apart.submit(step_seconds, config, at_least=0.05 * args.budget).result()
+    config.steps = args.steps or fitting(args.budget, seconds)
     # Nothing but training happens inside the budget: the loop evaluates and saves at the last step alone.
     config.run.update({"eval_every": 0, "checkpoint_every": config.steps, "log_every": "5 %"})
     if code := loop.pretrain(config, args.workdir, progress=False):
