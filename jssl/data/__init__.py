@@ -5,12 +5,13 @@ from jssl.data.feed import make_feed
 from jssl.data.grain_feed import GrainFeed
 from jssl.data.order import batch_indices, index_at
 from jssl.data.resident import ResidentFeed
-from jssl.data.source import About, Source, Spec, open_source, stack
+from jssl.data.source import About, NoSplit, Source, Spec, open_source, stack
 
 __all__ = [
     "About",
     "ArraySource",
     "GrainFeed",
+    "NoSplit",
     "ResidentFeed",
     "Source",
     "Spec",

@@ -10,6 +10,7 @@ import numpy as np
 from jssl.data import tokenizers
 from jssl.data.caption_table import read_table
 from jssl.data.encoded import EncodedSource
+from jssl.data.source import NoSplit
 from jssl.data.tar import members
 
 __all__ = ["CaptionsSource"]
@@ -27,7 +28,7 @@ class CaptionsSource(EncodedSource):
 
     Args:
       path: of the table.
-      split: "train" or "test".
+      split: "train", "test" or "all".
       images: the folder, or the tar archive, that the table's file names start from, as seen from the folder of the
         table, which is the default.
       file_column: name of the column of files.
@@ -84,8 +85,8 @@ class CaptionsSource(EncodedSource):
         holdout=0.1,
         on_error="raise",
     ):
-        if split not in ("train", "test"):
-            raise ValueError(f'split is "{split}"; use "train" or "test"')
+        if split not in ("train", "test", "all"):
+            raise ValueError(f'split is "{split}"; use "train", "test" or "all"')
         if not 0 <= holdout < 1:
             raise ValueError(f"holdout is {holdout}; use a fraction from 0 to below 1")
         if captions is not None and captions < 1:
@@ -95,9 +96,9 @@ class CaptionsSource(EncodedSource):
         count = captions or max(len(entry.captions) for entry in table.values())
         rank = np.arange(len(table))
         held = np.floor((rank + 1) * holdout + 1e-9) > np.floor(rank * holdout + 1e-9)
-        names = [name for name, out in zip(table, held) if out == (split == "test")]
+        names = [name for name, out in zip(table, held) if split == "all" or out == (split == "test")]
         if not names:
-            raise ValueError(f'no picture is left for split "{split}" of {path}; change holdout={holdout}')
+            raise NoSplit(f'no picture is left for split "{split}" of {path}; change holdout={holdout}')
         root = os.path.join(os.path.dirname(path), os.path.expanduser(images or ""))
         self._places = _places(names, root)
         missing = [name for name in names if name not in self._places]

@@ -41,6 +41,8 @@ class EncodedSource(Source):
       ValueError: if an option is out of range.
     """
 
+    names: Sequence[str]
+
     def __init__(
         self,
         names: Sequence[str],

@@ -1,5 +1,6 @@
 """Images in a folder tree."""
 
+import glob
 import os
 
 from jssl.data.encoded import EncodedSource
@@ -15,8 +16,8 @@ class FolderSource(EncodedSource):
     machine. `jssl.data.layout.select` says how classes and splits come from the names.
 
     Args:
-      path: the folder.
-      split: "train" or "test".
+      path: the folder, or a glob such as "photos/**/*.jpg"; names are as seen from the folder before its first wild card.
+      split: "train", "test" or "all".
       image_size: side of the square canvas; see `EncodedSource` for what holds without it.
       limit: at most so many examples, evenly from the classes.
       holdout: part of each class that is "test" where there are no test/ or val/ folders.
@@ -29,7 +30,16 @@ class FolderSource(EncodedSource):
     OPTIONS = {"image_size": int, "limit": int, "holdout": (int, float), "on_error": str}
 
     def __init__(self, path, split="train", *, image_size=None, limit=None, holdout=0.1, on_error="raise"):
+        self._root, names = self.find(path)
+        chosen, labels, class_names = select(names, split, holdout=holdout, limit=limit)
+        super().__init__([names[i] for i in chosen], labels, class_names, image_size=image_size, on_error=on_error)
+
+    @staticmethod
+    def find(path):
+        """The folder and the names of the pictures in it."""
         root = os.path.expanduser(path)
+        if not os.path.isdir(root) and glob.has_magic(root):
+            return _matches(root)
         if not os.path.isdir(root):
             raise ValueError(f"no folder {path}; give the folder that holds the class folders")
         try:
@@ -38,9 +48,7 @@ class FolderSource(EncodedSource):
             raise ValueError(f"cannot list {error.filename}: {error.strerror}; check its permissions") from error
         if not names:
             raise ValueError(f"no image in {path}; expected {path}/<class>/<name>.png (or .jpg, .webp, ...)")
-        chosen, labels, class_names = select(names, split, holdout=holdout, limit=limit)
-        self._root = root
-        super().__init__([names[i] for i in chosen], labels, class_names, image_size=image_size, on_error=on_error)
+        return root, names
 
     def name(self, index):
         """The path of the file."""
@@ -50,6 +58,20 @@ class FolderSource(EncodedSource):
         """The encoded bytes of an example."""
         with open(self.name(index), "rb") as file:
             return file.read()
+
+
+def _matches(pattern: str) -> tuple[str, list[str]]:
+    """The folder before the first wild card and the names of the pictures that match, sorted."""
+    root = pattern
+    while glob.has_magic(root):
+        root = os.path.dirname(root)
+    found = (os.path.relpath(path, root or ".") for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path))
+    names = sorted(name for name in (path.replace(os.sep, "/") for path in found) if is_image(name))
+    if not names:
+        raise ValueError(
+            f"no image matches {pattern}; write folder/*.jpg, or folder/**/*.jpg for the folders below too"
+        )
+    return root, names
 
 
 def _walk(root: str, relative: str, parents: tuple[str, ...]):

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from jssl.data.source import NoSplit
+
 __all__ = ["evenly_spaced", "fingerprint", "is_image", "select", "take_evenly"]
 
 logger = logging.getLogger(__name__)
@@ -55,7 +57,7 @@ def select(
 
     Args:
       paths: relative file names, separated by "/".
-      split: "train" or "test".
+      split: "train", "test" or "all".
       holdout: part of each class that is "test" where there are no split folders.
       limit: at most so many examples, taken evenly from the classes.
 
@@ -68,8 +70,8 @@ def select(
     >>> select(["test/cat/1.png", "train/dog/2.png"], "train")
     (array([1]), array([1], dtype=int32), ('cat', 'dog'))
     """
-    if split not in ("train", "test"):
-        raise ValueError(f'split is "{split}"; use "train" or "test"')
+    if split not in ("train", "test", "all"):
+        raise ValueError(f'split is "{split}"; use "train", "test" or "all"')
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout is {holdout}; use a fraction from 0 to below 1")
     folders = [PurePosixPath(path).parts[:-1] for path in paths]
@@ -87,6 +89,10 @@ def select(
     labels = np.asarray([number[name] for name in classes], np.int32)
 
     chosen = np.arange(len(paths))
+    if split == "all":
+        if limit is not None:
+            chosen = take_evenly(labels, limit)
+        return (chosen, None, ()) if (labels[chosen] < 0).any() else (chosen, labels[chosen], class_names)
     wanted = {"train"}
     if has_splits:
         found = np.asarray([_SPLITS[parts[at].lower()] for parts, at in zip(folders, split_at) if at is not None])
@@ -107,7 +113,7 @@ def select(
         held = np.floor((rank + 1) * holdout + 1e-9) > np.floor(rank * holdout + 1e-9)
         chosen = chosen[held == (split == "test")]
     if not len(chosen):
-        raise ValueError(f'no image is left for split "{split}"; add a {split}/ folder or change holdout={holdout}')
+        raise NoSplit(f'no image is left for split "{split}"; add a {split}/ folder or change holdout={holdout}')
     if limit is not None:
         chosen = chosen[take_evenly(labels[chosen], limit)]
     if labels[chosen[0]] < 0:

@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import functools
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -12,13 +12,14 @@ import numpy as np
 from jssl.data.decode import parallel_map
 from jssl.hints import nearest
 
-__all__ = ["About", "Source", "Spec", "open_source", "stack"]
+__all__ = ["About", "NoSplit", "Source", "Spec", "open_source", "stack"]
 
 # kind -> module and function; imported when asked for, so that tfds costs nothing to those who do not use it
 _KINDS = {
     "synthetic": ("jssl.data.synthetic", "SyntheticSource"),
     "tar": ("jssl.data.tar", "TarSource"),
     "folder": ("jssl.data.folder", "FolderSource"),
+    "files": ("jssl.data.files", "FilesSource"),
     "idx": ("jssl.data.idx", "IdxSource"),
     "tfds": ("jssl.data.tfds", "TFDSSource"),
     "text": ("jssl.data.text", "TextSource"),
@@ -26,10 +27,21 @@ _KINDS = {
     "synthetic_text": ("jssl.data.synthetic_text", "SyntheticTextSource"),
 }
 _MADE = ("synthetic", "synthetic_text")  # by code: no path, and options behind the colon
+_WHOLE = (
+    "tar",
+    "folder",
+    "files",
+    "tfds",
+    "captions",
+)  # know the split "all"; of other kinds train and test are joined
 
 
 Spec = Mapping[str, jax.ShapeDtypeStruct]
 """Shape and dtype of every field of one example."""
+
+
+class NoSplit(ValueError):
+    """The data set is there, but no example of it belongs to the split that was asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,11 +83,13 @@ class Source(abc.ABC):
       spec: name -> shape and dtype of every field, fixed when the source is opened, whatever the files look like.
       about: what is known of the data set.
       fingerprint: hash of what index means what example; the same data and options give the same one.
+      names: of the files, (N,): relative to the folder, or as in the archive; None where examples are no files.
     """
 
     spec: Spec
     about: About = About()
     fingerprint: str = ""
+    names: Sequence[str] | None = None
 
     @abc.abstractmethod
     def __len__(self) -> int: ...
@@ -86,6 +100,12 @@ class Source(abc.ABC):
 
     def __iter__(self):
         return (self[index] for index in range(len(self)))
+
+    @functools.cached_property
+    def summary(self) -> str:
+        """What was found, in one line: to be told before a run."""
+        examples = "1 example" if len(self) == 1 else f"{len(self)} examples"
+        return f"{examples} of {self.about.num_classes} classes" if "label" in self.spec else examples
 
     @functools.cached_property
     def replaced(self) -> set[int]:
@@ -168,7 +188,8 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     ===================================== ==========================================================================
     synthetic:key=value,...               made by code: num_examples, image_size, seed, num_classes
     tar:<paths or globs, comma>           archives; the class is the parent folder
-    folder:<path>                         image folder, with or without train/, test/, val/
+    folder:<path or glob>                 image folder, with or without train/, test/, val/
+    files:<list>                          pictures that a text file names, one a line
     idx:<folder>                          the four MNIST style files
     tfds:<name>[:split]                   TensorFlow Datasets prepared as array_record
     text:<paths or globs, comma>          UTF-8 files as rows of tokens: tokenizer, length, stride, holdout, cache
@@ -181,13 +202,15 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
 
     Args:
       spec: kind and place, as above.
-      split: "train" or "test".
+      split: "train", "test" or "all": every example, none held out; pictures of files in the order of their names (in an
+        archive of the members), other examples as train and test after it.
       **defaults: options for where spec does not set them and the kind has them; None is no option.
 
     Returns:
       The source.
 
     Raises:
+      NoSplit: the data has no example of that split.
       ValueError: one line that says what is wrong with the spec or the data, and what to do.
 
     >>> open_source("synthetic:num_examples=20", "train").about.num_classes
@@ -204,7 +227,12 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
         if not isinstance(value, known[key]):
             raise ValueError(f'option {key}={value} of data "{spec}" is not {" or ".join(_names(known[key]))}')
     options = {k: v for k, v in defaults.items() if k in known and v is not None} | options
-    return opener(split=split, **options) if kind in _MADE else opener(path, split=split, **options)
+    place = () if kind in _MADE else (path,)
+    if split == "all" and kind not in _WHOLE:
+        from jssl.data.joined import whole
+
+        return whole(functools.partial(opener, *place, **options))
+    return opener(*place, split=split, **options)
 
 
 def _names(kinds):

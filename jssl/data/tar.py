@@ -21,7 +21,7 @@ class TarSource(EncodedSource):
 
     Args:
       pattern: paths or globs, separated by commas.
-      split: "train" or "test".
+      split: "train", "test" or "all".
       image_size: side of the square canvas; see `EncodedSource` for what holds without it.
       limit: at most so many examples, evenly from the classes.
       holdout: part of each class that is "test" where no member is under train/ or test/.

@@ -8,7 +8,7 @@ import os
 import jax
 import numpy as np
 
-from jssl.data.source import About, Source
+from jssl.data.source import About, NoSplit, Source
 from jssl.data.token_cache import open_cache
 
 __all__ = ["TextSource"]
@@ -70,7 +70,7 @@ class TextSource(Source):
         self.length, self.stride = length, stride
         self._count = self._cache.counts[split]
         if not self._count:
-            raise ValueError(f'no text is left for split "{split}" of {pattern}; change holdout={holdout}')
+            raise NoSplit(f'no text is left for split "{split}" of {pattern}; change holdout={holdout}')
         self.spec = {name: jax.ShapeDtypeStruct((length,), np.int32) for name in ("tokens", "segments")}
         self.about = About(vocabulary=self._cache.vocabulary, tokenizer=self._cache.tokenizer)
         told = repr((self._cache.key, split, length, stride))

@@ -15,7 +15,8 @@ class TFDSSource(EncodedSource):
     Args:
       name: "name", "name/config", "name:1.0.0" or the folder of a prepared version, each with ":split" behind it to
         name the split (sub-splits such as "train[:10%]" too).
-      split: "train" or "test", where name does not say; "test" falls back to "validation", then to held-out "train".
+      split: "train", "test" or "all", where name does not say; "test" falls back to "validation", then to held-out
+        "train", and "all" is every split, by name.
       data_dir: where prepared data sets are; None is TFDS's own default.
       image_size: side of the square canvas; see `EncodedSource` for what holds without it.
       holdout: percentage that is held out, as a fraction, where there is only "train".
@@ -36,7 +37,7 @@ class TFDSSource(EncodedSource):
                 builder = tfds.builder_from_directory(os.path.expanduser(name))
             else:
                 builder = tfds.builder(name, data_dir=data_dir)
-            features, splits = builder.info.features, set(builder.info.splits)
+            features, splits = builder.info.features, tuple(builder.info.splits)
         if not splits:
             raise ValueError(
                 f"data set {name} is not prepared in {builder.data_dir}; "
@@ -54,12 +55,15 @@ class TFDSSource(EncodedSource):
             self._data = builder.as_data_source(wanted, decoders=decoders)
             len(self._data)  # opens the files
         # Splits that were published without labels have -1 in this place.
-        if self._label and all(self._data[i][self._label] < 0 for i in evenly_spaced(len(self))):
-            self._label = None
+        if self._label:
+            absent = [self._data[i][self._label] < 0 for i in evenly_spaced(len(self))]
+            if all(absent) or split == "all" and any(absent):
+                self._label = None
         class_names = tuple(features[self._label].names) if self._label else ()
         self._title = f"{name} {wanted}"
         names = [builder.info.full_name, wanted, str(len(self))]
         super().__init__(names, None, class_names, image_size=image_size, on_error=on_error)
+        self.names = None  # of files: there are none
 
     def __len__(self):
         return len(self._data)
@@ -90,12 +94,14 @@ def _parse(name: str) -> tuple[str, str | None]:
     return name, rest or None
 
 
-def _default_split(split: str, found: set[str], holdout: float) -> str:
+def _default_split(split: str, found: tuple[str, ...], holdout: float) -> str:
     """The TFDS split that plays the part of "train" or "test"."""
+    if split == "all":
+        return "+".join(found)
     percent = round(100 * (1 - holdout))
     if split == "test":
         return next((name for name in ("test", "validation") if name in found), f"train[{percent}%:]")
-    return "train" if {"test", "validation"} & found else f"train[:{percent}%]"
+    return "train" if {"test", "validation"} & set(found) else f"train[:{percent}%]"
 
 
 @contextlib.contextmanager

@@ -175,3 +175,41 @@ def test_links_are_followed_but_not_in_circles(tree):
 def test_a_copy_in_another_process_reads_the_same(tree):
     source = open_source(f"folder:{tree}", "train")
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source))[3]["image"], source[3]["image"])
+
+
+def test_the_whole_folder(tree):
+    """Every picture in the order of its name, none held out."""
+    source = open_source(f"folder:{tree}", "all")
+    assert source.names == sorted(str(path.relative_to(tree)) for path in tree.glob("*/*/*.png"))
+    names = source.about.class_names
+    assert [name.split("/")[1] for name in source.names] == [names[example["label"]] for example in source]
+    (tree / "overview.png").write_bytes(encode(picture(0)))
+    stray = open_source(f"folder:{tree}", "all")
+    assert stray.names == ["overview.png", *source.names] and "label" not in stray.spec
+
+
+def test_a_glob(tree):
+    source = open_source(f"folder:{tree}/train/*/[01].png?holdout=0")
+    assert source.names == [f"{name}/{i}.png" for name in ("ant", "cat", "dog") for i in (0, 1)]
+    assert source.about.class_names == ("ant", "cat", "dog")
+    assert len(open_source(f"folder:{tree}/**/3.png", "all")) == 3
+    with pytest.raises(ValueError, match=r"no image matches .*/\*\.jpg; write folder/\*\.jpg"):
+        open_source(f"folder:{tree}/*.jpg")
+    odd = tree.rename(tree.parent / "photos [1]")  # a folder of that name is no glob
+    assert len(open_source(f"folder:{odd}", "all")) == 18
+
+
+def test_a_list_of_files(tree):
+    names = ["train/dog/2.png", "test/ant/1.png", "train/cat/0.png"]
+    (tree / "list.txt").write_text("\n".join(names) + "\r\n\n")
+    source = open_source(f"files:{tree}/list.txt", "all")
+    assert source.names == names and source.about.class_names == ("ant", "cat", "dog")
+    np.testing.assert_array_equal(source[0]["image"], picture(2))
+    (tree / "list.txt").write_text(f"{tree}/train/dog/2.png\nno.png\nneither.png")
+    with pytest.raises(ValueError, match=r"no\.png, one of 2 that .*list\.txt names, is not there"):
+        open_source(f"files:{tree}/list.txt")
+    (tree / "list.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"list .*list\.txt is empty"):
+        open_source(f"files:{tree}/list.txt")
+    with pytest.raises(ValueError, match=r"cannot read the list .*nothing\.txt: .*; give a text file"):
+        open_source(f"files:{tree}/nothing.txt")

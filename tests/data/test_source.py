@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pictures import picture
 
-from jssl.data import About, ArraySource, Source, open_source, stack
+from jssl.data import About, ArraySource, NoSplit, Source, open_source, stack
 from jssl.data.source import parse_spec
 
 
@@ -29,7 +29,7 @@ def test_specs(spec, parsed):
     "spec, message",
     [
         ("fodler:x", "did you mean 'folder'"),
-        ("x", "there are synthetic, tar, folder, idx, tfds"),
+        ("x", "there are synthetic, tar, folder, files, idx, tfds"),
         ("folder:", "names nothing to open; write folder:<path>"),
         ("folder:x?imagesize=3", "no option \"imagesize\"; did you mean 'image_size'"),
         ("folder:x?image_size=big", "image_size=big .* is not int"),
@@ -190,3 +190,27 @@ def test_stack_some_and_all():
 def test_stack_says_what_breaks_the_spec(example, message):
     with pytest.raises(ValueError, match=message):
         stack(Odd(**example), [1, 3])
+
+
+def test_the_whole_of_what_is_made_in_two_splits():
+    parts = [open_source("synthetic:num_examples=10,image_size=8", split) for split in ("train", "test")]
+    source = open_source("synthetic:num_examples=10,image_size=8", "all")
+    assert (len(source), source.spec, source.about, source.names) == (12, parts[0].spec, parts[0].about, None)
+    for i, example in enumerate([*parts[0], *parts[1]]):
+        np.testing.assert_array_equal(source[i]["image"], example["image"])
+    assert len({source.fingerprint, *(part.fingerprint for part in parts)}) == 3
+    with pytest.raises(IndexError):
+        source[12]
+
+
+def test_the_whole_of_a_text(tmp_path):
+    (tmp_path / "a.txt").write_text("to be or not to be" * 10)
+    lengths = {}
+    for holdout in (0.1, 0):
+        spec = f"text:{tmp_path}/a.txt?length=8&cache={tmp_path}/cache&holdout={holdout}"
+        lengths[holdout] = len(open_source(spec, "all"))
+        if holdout:
+            assert lengths[holdout] == len(open_source(spec, "train")) + len(open_source(spec, "test"))
+    assert lengths[0] == len(open_source(spec, "train"))
+    with pytest.raises(NoSplit, match="no text is left"):
+        open_source(spec, "test")

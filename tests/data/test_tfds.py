@@ -136,3 +136,13 @@ def test_no_images(folder):
     path = prepare(NoImages, folder)
     with pytest.raises(ValueError, match="has no image feature; it has x"):
         open_source(f"tfds:{path}", "train")
+
+
+def test_the_whole(tiny, folder):
+    source = open_source(f"tfds:{tiny}", "all")
+    stored = {image.tobytes(): i for i, image in enumerate(map(picture, range(16)))}
+    numbers = [stored[example["image"].tobytes()] for example in source]
+    assert sorted(numbers) == list(range(16)) and [example["label"] for example in source] == [i % 3 for i in numbers]
+    assert source.names is None
+    partly = open_source(f"tfds:{prepare(PartlyLabelled, folder)}", "all")
+    assert len(partly) == 10 and "label" not in partly.spec
