@@ -1,4 +1,4 @@
-"""Encoded bytes to uint8 RGB of a known size, and nothing else: augmentation happens on the device."""
+"""Encoded bytes to upright uint8 RGB of a known size, and nothing else: augmentation happens on the device."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -6,37 +6,34 @@ from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["decode_image", "parallel_map", "read_size", "to_rgb"]
+from jssl.data.pixels import PixelError, to_rgb, unknown_tiff
 
+__all__ = ["decode_image", "parallel_map", "read_size"]
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any PIL mode to RGB: transparency is laid on white, 16 bit keeps its upper 8 bits."""
-    if image.mode == "RGB":
-        return image
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        wide = np.asarray(image).astype(np.int64)
-        image = Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("floating point pixels have no agreed range; save the image with 8 or 16 bits")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+_SIDEWAYS = (5, 6, 7, 8)  # the orientations that change height and width
 
 
 def read_size(encoded: bytes) -> tuple[int, int]:
-    """Height and width of an image file, from its header alone.
+    """Height and width of an image file, upright, from its header alone.
 
     Raises:
       ValueError: if the bytes are no image, or one too large to decode (see `decode_image`).
     """
-    return _opened(encoded, lambda image: image.size[::-1])
+
+    def read(image):
+        # Of PNG alone the method of the class would decode the picture, in case that the tag comes after it.
+        turned = image.format != "TIFF" and Image.Image.getexif(image).get(ExifTags.Base.Orientation) in _SIDEWAYS
+        return image.size if turned else image.size[::-1]
+
+    return _opened(encoded, read)
 
 
 def decode_image(encoded: bytes, canvas: tuple[int, int] | None = None) -> tuple[np.ndarray, tuple[int, int]]:
-    """Decodes PNG, JPEG and whatever else Pillow reads.
+    """Decodes PNG, JPEG and whatever else Pillow reads, of an animation the first picture.
+
+    The picture is turned upright where its EXIF data say how the camera was held, and brought to RGB by `to_rgb`.
 
     Args:
       encoded: the bytes of one image file.
@@ -44,11 +41,12 @@ def decode_image(encoded: bytes, canvas: tuple[int, int] | None = None) -> tuple
         keeps the size of the file.
 
     Returns:
-      (H, W, 3) uint8, and the height and width that the file says.
+      (H, W, 3) uint8, and the height and width of the upright picture in the file.
 
     Raises:
-      ValueError: if the bytes are not a whole image, or have more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``, about 90
-        million by default: a small file can announce a picture that does not fit in memory.
+      ValueError: if the bytes are not a whole image, or one with other bands than `to_rgb` takes, or with more pixels
+        than ``PIL.Image.MAX_IMAGE_PIXELS``, about 90 million by default: a small file can announce a picture that does
+        not fit in memory.
 
     >>> file = io.BytesIO()
     >>> Image.new("L", (8, 6), 255).save(file, "PNG")
@@ -60,7 +58,14 @@ def decode_image(encoded: bytes, canvas: tuple[int, int] | None = None) -> tuple
     def decode(image):
         width, height = image.size
         if canvas is not None:
-            image.draft("RGB", canvas[::-1])  # JPEG: decode at 1/2, 1/4 or 1/8 where both sides stay long enough
+            # JPEG: decode at 1/2, 1/4 or 1/8 where both sides stay long enough, upright or not
+            image.draft("RGB", (max(canvas), max(canvas)))
+        image.load()
+        if image.format == "TIFF":  # which Pillow turns itself
+            width, height = image.size
+        elif image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS:
+            width, height = height, width
+        ImageOps.exif_transpose(image, in_place=True)
         image = to_rgb(image)
         if canvas is not None and image.size != canvas[::-1]:
             image = image.resize(canvas[::-1], Image.Resampling.BICUBIC, reducing_gap=2.0)
@@ -77,6 +82,11 @@ def _opened(encoded: bytes, use: Callable):
             if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError(f"{image.height} x {image.width} pixels are too many")
             return use(image)
+    except PixelError:
+        raise
+    except UnidentifiedImageError as error:
+        told = unknown_tiff(encoded)
+        raise ValueError(told or f"not a whole image (no format that is known starts with {encoded[:8]!r})") from error
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, zlib.error and more
         raise ValueError(f"not a whole image ({type(error).__name__}: {error})") from error
 
