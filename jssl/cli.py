@@ -1,14 +1,20 @@
 """The ``jssl`` command: pretrain, evaluate, embed, generate, views, methods."""
 
 import argparse
+import importlib.metadata
 import logging
 import os
+import platform
 import sys
+
+import jssl
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a subcommand. Bad input is one line on stderr and exit code 2."""
     parser = argparse.ArgumentParser(prog="jssl", description="Self-supervised pretraining in JAX.")
+    versions = f"jssl {jssl.__version__}, jax {importlib.metadata.version('jax')}, Python {platform.python_version()}"
+    parser.add_argument("--version", action="version", version=versions)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     pretrain = commands.add_parser("pretrain", help="train an encoder, or resume the run found in the workdir")
