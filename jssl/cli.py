@@ -69,8 +69,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _one_line(args) -> int:
+    from jssl import compilation_cache
     from jssl.train.log import NonFiniteLoss
 
+    compilation_cache.enable()
     try:
         return args.run(args)
     except (ValueError, OSError) as error:

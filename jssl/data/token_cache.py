@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from jssl import user_cache
 from jssl.data import tokenizers
 
-__all__ = ["TokenCache", "default_folder", "open_cache"]
+__all__ = ["TokenCache", "open_cache"]
 
 _VERSION = 1  # raise it when the same files would give other tokens
 _BLOCK = 1 << 20  # bytes read at a time
@@ -59,12 +60,6 @@ class TokenCache(NamedTuple):
         return np.load(os.path.join(self.folder, f"{split}.starts.npy"), allow_pickle=False)
 
 
-def default_folder() -> str:
-    """$XDG_CACHE_HOME/jssl/tokens, or ~/.cache/jssl/tokens."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(home, "jssl", "tokens")
-
-
 def open_cache(paths: Sequence[str], tokenizer: str, holdout: float, folder: str | None = None) -> TokenCache:
     """The tokens of text files, made if they are not there.
 
@@ -72,7 +67,7 @@ def open_cache(paths: Sequence[str], tokenizer: str, holdout: float, folder: str
       paths: of the files, in order; each is a document.
       tokenizer: as `jssl.data.tokenizers.make` takes it, or "chars": by the characters of the files.
       holdout: the last part of the characters of all files, which is "test".
-      folder: where caches are kept; None is `default_folder`.
+      folder: where caches are kept; None is ``tokens`` of `jssl.user_cache`.
 
     Returns:
       The cache.
@@ -83,7 +78,7 @@ def open_cache(paths: Sequence[str], tokenizer: str, holdout: float, folder: str
     spec = tokenizer if tokenizer == "chars" else tokenizers.make(tokenizer).spec
     digests = [_digest(path) for path in paths]
     key = hashlib.blake2b(repr((_VERSION, digests, spec, float(holdout))).encode(), digest_size=16).hexdigest()
-    parent = os.path.expanduser(folder) if folder else default_folder()
+    parent = os.path.expanduser(folder) if folder else user_cache.folder("tokens")
     whole = os.path.join(parent, key)
     if not os.path.isdir(whole):
         try:
