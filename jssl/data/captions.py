@@ -10,6 +10,7 @@ import numpy as np
 from jssl.data import tokenizers
 from jssl.data.caption_table import read_table
 from jssl.data.encoded import EncodedSource
+from jssl.data.layout import hold_out
 from jssl.data.source import NoSplit
 from jssl.data.tar import members
 
@@ -94,8 +95,7 @@ class CaptionsSource(EncodedSource):
         path = os.path.expanduser(path)
         table = read_table(path, file_column, caption_column, label_column)
         count = captions or max(len(entry.captions) for entry in table.values())
-        rank = np.arange(len(table))
-        held = np.floor((rank + 1) * holdout + 1e-9) > np.floor(rank * holdout + 1e-9)
+        held = hold_out(np.zeros(len(table)), holdout)
         names = [name for name, out in zip(table, held) if split == "all" or out == (split == "test")]
         if not names:
             raise NoSplit(f'no picture is left for split "{split}" of {path}; change holdout={holdout}')

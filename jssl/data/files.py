@@ -19,6 +19,8 @@ class FilesSource(FolderSource):
       ValueError: if the list is missing or empty, is not UTF-8, or names a file that is not there.
     """
 
+    KIND = "files"
+
     @staticmethod
     def find(path):
         """The folder of the list and the names in it."""

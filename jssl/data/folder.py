@@ -4,7 +4,8 @@ import glob
 import os
 
 from jssl.data.encoded import EncodedSource
-from jssl.data.layout import is_image, select
+from jssl.data.layout import is_image
+from jssl.data.splits import arrange
 
 __all__ = ["FolderSource"]
 
@@ -13,7 +14,7 @@ class FolderSource(EncodedSource):
     """An image folder: <class>/<image>, or train/<class>/<image> with test/ or val/ beside it, or images alone.
 
     Pictures may differ in size, see `EncodedSource`. Files are sorted by name, so the order is the same on every
-    machine. `jssl.data.layout.select` says how classes and splits come from the names.
+    machine. `jssl.data.splits.arrange` says how classes and splits come from the names.
 
     Args:
       path: the folder, or a glob such as "photos/**/*.jpg"; names are as seen from the folder before its first wild card.
@@ -27,12 +28,15 @@ class FolderSource(EncodedSource):
       ValueError: if the folder does not exist, cannot be read or holds no images.
     """
 
+    KIND = "folder"
     OPTIONS = {"image_size": int, "limit": int, "holdout": (int, float), "on_error": str}
 
     def __init__(self, path, split="train", *, image_size=None, limit=None, holdout=0.1, on_error="raise"):
         self._root, names = self.find(path)
-        chosen, labels, class_names = select(names, split, holdout=holdout, limit=limit)
+        found = arrange(names, holdout=holdout)
+        chosen, labels, class_names = found.select(split, limit)
         super().__init__([names[i] for i in chosen], labels, class_names, image_size=image_size, on_error=on_error)
+        self.summary = f"{self.KIND}:{path}: {found.summary(split)}"
 
     @staticmethod
     def find(path):

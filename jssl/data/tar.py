@@ -6,7 +6,8 @@ import tarfile
 import zlib
 
 from jssl.data.encoded import EncodedSource
-from jssl.data.layout import is_image, select
+from jssl.data.layout import is_image
+from jssl.data.splits import arrange
 
 __all__ = ["TarSource"]
 
@@ -17,7 +18,7 @@ class TarSource(EncodedSource):
     """Images of one or more archives, in archive order.
 
     Plain archives are indexed and read on demand; compressed ones have no random access, so their encoded bytes are
-    kept in memory. Classes and splits come from the member names, see `jssl.data.layout.select`.
+    kept in memory. Classes and splits come from the member names, see `jssl.data.splits.arrange`.
 
     Args:
       pattern: paths or globs, separated by commas.
@@ -40,16 +41,18 @@ class TarSource(EncodedSource):
             raise ValueError(f"no archive matches {pattern}; give the path or glob of .tar or .tar.gz files")
         names, places = [], []
         for path in paths:
-            found = members(path)
-            names += [name for name, _ in found]
-            places += [place for _, place in found]
+            inside = members(path)
+            names += [name for name, _ in inside]
+            places += [place for _, place in inside]
         if not names:
             raise ValueError(f"no image in {', '.join(paths)}; expected members such as train/cat/1.png")
-        chosen, labels, class_names = select(names, split, holdout=holdout, limit=limit)
+        found = arrange(names, holdout=holdout)
+        chosen, labels, class_names = found.select(split, limit)
         names = [names[i] for i in chosen]
         self._places = [places[i] for i in chosen]
         self._files = {}
         super().__init__(names, labels, class_names, image_size=image_size, on_error=on_error)
+        self.summary = f"tar:{pattern}: {found.summary(split)}"
 
     def read(self, index):
         """The encoded bytes of an example."""

@@ -86,16 +86,14 @@ def test_without_classes_there_is_no_label(tmp_path):
     assert source.about.class_names == () and source.about.num_classes == 0
 
 
-def test_pictures_beside_the_class_folders_are_left_out(tree, caplog):
-    whole = stack(open_source(f"folder:{tree}", "train"))
+def test_pictures_beside_the_class_folders_are_left_out(tree):
+    whole = open_source(f"folder:{tree}", "train")
+    assert whole.summary == f"folder:{tree}: 3 classes, 12 train, 6 test"
     for name in ("x", "y"):
         (tree / "train" / f"{name}.png").write_bytes(encode(picture(77)))
-    fields = stack(open_source(f"folder:{tree}", "train"))
-    assert [record.message for record in caplog.records] == [
-        "2 pictures in no class folder are left out of split train, the first is train/x.png"
-    ]
-    for name in whole:
-        np.testing.assert_array_equal(fields[name], whole[name])
+    source = open_source(f"folder:{tree}", "train")
+    assert source.summary == f"{whole.summary}, 2 stray pictures ignored, the first: train/x.png"
+    assert source.names == whole.names and source.about == whole.about
 
 
 @pytest.fixture
@@ -200,10 +198,10 @@ def test_a_glob(tree):
 
 
 def test_a_list_of_files(tree):
-    names = ["train/dog/2.png", "test/ant/1.png", "train/cat/0.png"]
+    names = ["train/dog/2.png", "test/cat/1.png", "train/cat/0.png"]
     (tree / "list.txt").write_text("\n".join(names) + "\r\n\n")
     source = open_source(f"files:{tree}/list.txt", "all")
-    assert source.names == names and source.about.class_names == ("ant", "cat", "dog")
+    assert source.names == names and source.about.class_names == ("cat", "dog")
     np.testing.assert_array_equal(source[0]["image"], picture(2))
     (tree / "list.txt").write_text(f"{tree}/train/dog/2.png\nno.png\nneither.png")
     with pytest.raises(ValueError, match=r"no\.png, one of 2 that .*list\.txt names, is not there"):
