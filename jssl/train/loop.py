@@ -58,7 +58,7 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
         (folder / "data.json").write_text(json.dumps(card.to_json(), indent=1))
         feed = setup.make_feed(config, source, run.mesh)
         step_fn = run.make_step(specs)
-        online = OnlineEvaluation(run, source, setup.open_data(config, "test"))
+        online = OnlineEvaluation(run, source, setup.open_held_out(config))
         meta = {"config": config.to_dict(), "data": card.to_json()}
         log = Log(config.data.batch_size)
         bar = tqdm(total=steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True, mininterval=1)
@@ -80,7 +80,8 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
                     bar.set_postfix(online.postfix(line), refresh=False)
                 if last or (options.eval_every and done % options.eval_every == 0):
                     with log.paused():
-                        writer.write(step, online(state))
+                        if figures := online(state):
+                            writer.write(step, figures)
                 bar.update()
                 if save_due:
                     checkpoints.save(done, state, meta, force=True)

@@ -18,10 +18,15 @@ class OnlineEvaluation:
     Args:
       run: see ``jssl.train.setup.build``.
       train: the bank of the k-NN.
-      held_out: the queries, and the examples that the loss is taken of.
+      held_out: the queries, and the examples that the loss is taken of; None where the data has none: then there are no
+        figures.
     """
 
-    def __init__(self, run, train: Source, held_out: Source):
+    def __init__(self, run, train: Source, held_out: Source | None):
+        self._last: dict = {}
+        self._idle = held_out is None
+        if held_out is None:
+            return
         options = run.config.run
         self._run, self._train, self._held_out = run, train, held_out
         self._bank = _subset(len(train), options.online_bank)
@@ -32,10 +37,11 @@ class OnlineEvaluation:
         if "label" in train.spec and "label" in held_out.spec:
             self._labels = tuple(_labels(source, rows) for source, rows in self._parts())
         self._loss = jax.jit(self._held_out_loss)
-        self._last: dict = {}
 
     def __call__(self, state) -> dict:
         """Returns ``eval/...`` metrics."""
+        if self._idle:
+            return {}
         self._last = {f"eval/{name}": value for name, value in self._losses(state).items()}
         readout = next(iter(self._run.method.readouts.values()))
         variables = methods.weights(state)

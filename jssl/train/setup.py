@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import pathlib
 from typing import Any
 
@@ -149,6 +150,15 @@ def make_momentum(config: ConfigDict) -> schedules.Schedule:
 def open_data(config: ConfigDict, split: str) -> data.Source:
     """The examples of a split."""
     return data.open_source(config.data.source, split)
+
+
+def open_held_out(config: ConfigDict) -> data.Source | None:
+    """The examples that a run does not train on; None where there are none, which is logged."""
+    try:
+        return open_data(config, "test")
+    except data.NoSplit as error:
+        logging.warning("no held-out figures: %s", error)
+        return None
 
 
 def make_feed(config: ConfigDict, source: data.Source, mesh: Mesh):
