@@ -8,11 +8,11 @@ import jax
 import numpy as np
 
 from jssl.data import tokenizers
+from jssl.data.archive import Place, members, read
 from jssl.data.caption_table import read_table
 from jssl.data.encoded import EncodedSource
 from jssl.data.layout import hold_out
 from jssl.data.source import NoSplit
-from jssl.data.tar import members
 
 __all__ = ["CaptionsSource"]
 
@@ -123,13 +123,7 @@ class CaptionsSource(EncodedSource):
         name = self.names[index]
         if name not in self._places:
             raise OSError("there is no such file")
-        place = self._places[name]
-        if isinstance(place, bytes):
-            return place
-        path, start, size = place
-        with open(path, "rb") as file:
-            file.seek(start)
-            return file.read(size)
+        return read(self._places[name])
 
     def __getitem__(self, index):
         example = super().__getitem__(index)
@@ -142,10 +136,10 @@ class CaptionsSource(EncodedSource):
         return example | {"captions": np.stack(rows + missing)}
 
 
-def _places(names: list[str], root: str) -> dict[str, bytes | tuple[str, int, int]]:
-    """Where the bytes of each picture are: themselves, or (path, start, size); those that are nowhere are left out."""
+def _places(names: list[str], root: str) -> dict[str, Place]:
+    """Where the bytes of each picture are; those that are nowhere are left out."""
     if os.path.isfile(root):
-        found = dict(members(root))
+        found = {member.name: member.place for member in members(root)[0]}
         return {name: found[name] for name in names if name in found}
     paths = {name: os.path.join(root, name) for name in names}
     return {name: (path, 0, -1) for name, path in paths.items() if os.path.isfile(path)}

@@ -67,6 +67,8 @@ class EncodedSource(Source):
         }
         if class_names:
             self.spec["label"] = jax.ShapeDtypeStruct((), np.int32)
+        if labels is not None:
+            contents.append(np.asarray(labels, np.int32).tobytes())
         self.fingerprint = fingerprint(names, contents, self.canvas, class_names)
 
     def _sample(self):

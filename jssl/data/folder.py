@@ -5,6 +5,7 @@ import os
 
 from jssl.data.encoded import EncodedSource
 from jssl.data.layout import is_image
+from jssl.data.paths import expand
 from jssl.data.splits import arrange
 
 __all__ = ["FolderSource"]
@@ -69,7 +70,7 @@ def _matches(pattern: str) -> tuple[str, list[str]]:
     root = pattern
     while glob.has_magic(root):
         root = os.path.dirname(root)
-    found = (os.path.relpath(path, root or ".") for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path))
+    found = (os.path.relpath(path, root or ".") for path in expand(pattern) if os.path.isfile(path))
     names = sorted(name for name in (path.replace(os.sep, "/") for path in found) if is_image(name))
     if not names:
         raise ValueError(

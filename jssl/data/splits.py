@@ -11,7 +11,7 @@ import numpy as np
 from jssl.data.layout import hold_out, take_evenly
 from jssl.data.source import NoSplit
 
-__all__ = ["Arrangement", "arrange"]
+__all__ = ["Arrangement", "arrange", "ignored", "role"]
 
 _SPLITS = {
     "train": ("train", "training"),
@@ -88,15 +88,22 @@ class Arrangement:
         if len(self.unused):
             told.append(f"{len(self.unused)} val not used")
         if len(self.strays):
-            first = self.paths[self.strays[0]]
-            one = len(self.strays) == 1
-            told.append(
-                f"{len(self.strays)} stray picture{'' if one else 's'} ignored{'' if one else ', the first'}: {first}"
-            )
+            told.append(ignored("stray picture", [self.paths[i] for i in self.strays]))
         return ", ".join(told)
 
 
-def arrange(paths: Sequence[str], *, holdout: float = 0.1) -> Arrangement:
+def ignored(what: str, names: Sequence[str]) -> str:
+    """How many files are passed over, and which.
+
+    >>> ignored("link", ["a", "b"])
+    '2 links ignored, the first: a'
+    """
+    return (
+        f"1 {what} ignored: {names[0]}" if len(names) == 1 else f"{len(names)} {what}s ignored, the first: {names[0]}"
+    )
+
+
+def arrange(paths: Sequence[str], classes: Sequence[str | None] | None = None, *, holdout: float = 0.1) -> Arrangement:
     """Reads splits and classes off the names of folders.
 
     1. Outer folders that hold all folders are passed over.
@@ -113,6 +120,8 @@ def arrange(paths: Sequence[str], *, holdout: float = 0.1) -> Arrangement:
 
     Args:
       paths: relative file names, separated by "/".
+      classes: of each file, None where there is none, as far as something else than folders tells them. Numbers keep
+        their value as labels.
       holdout: part of each class that is "test" where there are no folders for it.
 
     Raises:
@@ -126,26 +135,28 @@ def arrange(paths: Sequence[str], *, holdout: float = 0.1) -> Arrangement:
         raise ValueError(f"holdout is {holdout}; use a fraction from 0 to below 1")
     folders = [PurePosixPath(unicodedata.normalize("NFC", path)).parts[:-1] for path in paths]
     roles, inner = _split_folders(folders)
-    groups = {role: np.flatnonzero(roles == role) for role in ("train", "test", "val")}
+    groups = {split: np.flatnonzero(roles == split) for split in ("train", "test", "val")}
     if not len(groups["test"]):
         groups["test"], groups["val"] = groups["val"], groups["test"]
 
-    classes = np.asarray([parts[0] if parts else "" for parts in inner], object)  # "": outside
+    given = any(classes or ())
+    told = classes if classes and given else [parts[0] if parts else None for parts in inner]
+    of = np.asarray([unicodedata.normalize("NFC", name or "") for name in told])  # "": none
     strays = [np.flatnonzero(roles == "unused")]
-    few = len(set(classes[np.concatenate(list(groups.values()))]) - {""}) < 2
+    few = len(set(of[np.concatenate(list(groups.values()))]) - {""}) < 2
     for name, rows in groups.items():
-        outside = classes[rows] == ""
+        outside = of[rows] == ""
         if few or outside.sum() > (~outside).sum():
-            classes[rows] = ""
+            of[rows] = ""
         else:
             strays.append(rows[outside])
             groups[name] = rows[~outside]
-    known = set(classes[groups["train"]]) - {""}
-    if known and not known & set(classes[groups["test"]]):
-        classes[groups["test"]] = ""
-    names = tuple(sorted(set(classes[np.concatenate(list(groups.values()))]) - {""}))
+    known = set(of[groups["train"]]) - {""}
+    if known and not known & set(of[groups["test"]]):
+        of[groups["test"]] = ""
+    names = _names(set(of[np.concatenate(list(groups.values()))]) - {""}, numbers=given)
     number = {name: i for i, name in enumerate(names)}
-    labels = np.asarray([number.get(name, -1) for name in classes], np.int32)
+    labels = np.asarray([number.get(name, -1) for name in of.tolist()], np.int32)
 
     splits = {name: groups[name] for name in ("train", "test")}
     if not len(splits["test"]):
@@ -154,17 +165,24 @@ def arrange(paths: Sequence[str], *, holdout: float = 0.1) -> Arrangement:
     return Arrangement(paths, splits, labels, names, groups["val"], np.sort(np.concatenate(strays)), holdout)
 
 
+def _names(found: set[str], numbers: bool) -> tuple[str, ...]:
+    """Names of the classes, in order. Labels that are numbers stay what they are, whichever occur."""
+    if found and numbers and all(name.isdecimal() and len(name) < 6 for name in found):
+        return tuple(str(i) for i in range(max(map(int, found)) + 1))
+    return tuple(sorted(map(str, found)))
+
+
 def _split_folders(folders: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
     """The role of each picture ("train", "test", "val" or "unused"), and its folders from that of its class on."""
     depth = 0
     while len(outer := _at(folders, depth)) == 1:
         depth += 1
     if _are_splits(outer):
-        roles = [len(parts) > depth and _role(parts[depth]) or "unused" for parts in folders]
+        roles = [len(parts) > depth and role(parts[depth]) or "unused" for parts in folders]
         inner = [parts[depth + 1 :] for parts in folders]
         return np.asarray(roles), _within(inner, roles)
     if _are_splits(_at(folders, depth + 1)):  # cat/train, cat/test
-        roles = [len(parts) > depth + 1 and _role(parts[depth + 1]) or "unused" for parts in folders]
+        roles = [len(parts) > depth + 1 and role(parts[depth + 1]) or "unused" for parts in folders]
         return np.asarray(roles), [parts[depth : depth + 1] for parts in folders]
     return np.full(len(folders), "train"), [parts[depth:] for parts in folders]
 
@@ -172,7 +190,7 @@ def _split_folders(folders: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, list
 def _within(inner: list[tuple[str, ...]], roles: Sequence[str]) -> list[tuple[str, ...]]:
     """Passes over folders that hold all folders of their split, where it is so in every split: train/images, ..."""
     used = set(roles) - {"unused"}
-    while all(len(_at([p for p, role in zip(inner, roles) if role == split], 0)) == 1 for split in used):
+    while all(len(_at([parts for parts, found in zip(inner, roles) if found == split], 0)) == 1 for split in used):
         inner = [parts[1:] for parts in inner]
     return inner
 
@@ -181,11 +199,11 @@ def _at(folders: Sequence[tuple[str, ...]], depth: int) -> set[str]:
     return {parts[depth] for parts in folders if len(parts) > depth}
 
 
-def _role(folder: str) -> str | None:
+def role(folder: str) -> str | None:
     """The split that a folder is called by: train2017 and train_set are "train"."""
     return _SPLIT_OF.get(re.sub(r"[-_ ]?(\d+|set)$", "", folder.lower()))
 
 
 def _are_splits(folders: set[str]) -> bool:
-    roles = {_role(folder) for folder in folders}
+    roles = {role(folder) for folder in folders}
     return len(folders) > 1 and (None not in roles or "train" in roles and bool(roles & {"test", "val"}))

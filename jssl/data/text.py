@@ -1,13 +1,13 @@
 """Text files as rows of tokens."""
 
 import functools
-import glob
 import hashlib
 import os
 
 import jax
 import numpy as np
 
+from jssl.data.paths import expand
 from jssl.data.source import About, NoSplit, Source
 from jssl.data.token_cache import open_cache
 
@@ -100,8 +100,7 @@ def _find(pattern: str) -> list[str]:
     """The files of paths and globs; in the given order, those of a glob by name."""
     found = []
     for part in filter(None, (part.strip() for part in pattern.split(","))):
-        path = os.path.expanduser(part)
-        paths = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
+        paths = expand(part)
         files = [path for path in paths if os.path.isfile(path)]
         if not files:
             if paths:

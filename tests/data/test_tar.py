@@ -1,4 +1,6 @@
 import gzip
+import io
+import json
 import pickle
 import tarfile
 
@@ -116,3 +118,112 @@ def test_a_copy_in_another_process_reads_the_same(tree, tmp_path, mode):
     source[0]  # opens the file
     copy = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(stack(copy)["image"], stack(source)["image"])
+
+
+def write(path, members, mode="w"):
+    """An archive of name -> bytes, or (type, target) of a link."""
+    with tarfile.open(path, mode) as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            if isinstance(content, tuple):
+                info.type, info.linkname = content
+                archive.addfile(info)
+            else:
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def labels(source):
+    names = source.about.class_names
+    return {name: names[example["label"]] for name, example in zip(source.names, source)}
+
+
+def test_one_archive_per_class(tmp_path):
+    for name, count in (("cat", 3), ("dog", 2)):
+        write(tmp_path / f"{name}.tar", {f"{i}.png": encode(picture(i)) for i in range(count)})
+    source = open_source(f"tar:{tmp_path}/*.tar?holdout=0")
+    assert labels(source) == {f"cat/{i}.png": "cat" for i in range(3)} | {f"dog/{i}.png": "dog" for i in range(2)}
+    assert source.summary == f"tar:{tmp_path}/*.tar: 2 classes, 5 train, no test"
+
+
+def test_one_archive_per_split(tmp_path):
+    for split, count in (("train", 3), ("val", 2)):
+        members = {f"{name}/{i}.png": encode(picture(i)) for name in ("cat", "dog") for i in range(count)}
+        write(tmp_path / f"{split}.tar.gz", members, "w:gz")
+    assert len(open_source(f"tar:{tmp_path}/*", "train")) == 6
+    assert len(labels(open_source(f"tar:{tmp_path}/*", "test"))) == 4
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_webdataset_shards(tmp_path, mode):
+    """Keys end at the first dot, and labels keep their number, whichever occur."""
+    for shard in range(2):
+        members = {}
+        for i in range(3):
+            members |= {f"{shard}{i}.seg.png": encode(picture(i)), f"{shard}{i}.txt": b"a picture"}
+            members[f"{shard}{i}.cls"] = f"{2 * i}\n".encode()
+        write(tmp_path / f"train-{shard:04}.tar", members, mode)
+    source = open_source(f"tar:{tmp_path}/train-*.tar?holdout=0")
+    assert source.about.class_names == tuple("01234")
+    assert labels(source) == {name: str(2 * int(name.split("/")[-1][1])) for name in source.names}
+
+
+def test_labels_in_json(tmp_path):
+    told = [{"label": 1, "url": "x"}, {"class": 0}, {"cls": "1"}]
+    members = {}
+    for i, fields in enumerate(told):
+        members |= {f"{i}.json": json.dumps(fields).encode(), f"{i}.jpg": encode(picture(i), "JPEG")}
+    path = write(tmp_path / "a.tar", members)
+    assert list(labels(open_source(f"tar:{path}?holdout=0")).values()) == ["1", "0", "1"]
+    others = {"0.json": b"[1", "1.json": b"[]", "2.json": b"{}"}
+    path = write(tmp_path / "b.tar", members | others)
+    source = open_source(f"tar:{path}?holdout=0")
+    assert len(source) == 3 and "label" not in source.spec
+
+
+def test_shards_of_pictures_alone_are_no_classes(tmp_path):
+    for shard in (3, 4):
+        write(tmp_path / f"{shard:05}.tar", {f"{shard}{i}.png": encode(picture(i)) for i in range(2)})
+    source = open_source(f"tar:{tmp_path}/*.tar?holdout=0")
+    assert source.names == ["30.png", "31.png", "40.png", "41.png"] and "label" not in source.spec
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_links(tmp_path, mode):
+    members = {
+        "a/first.png": (tarfile.SYMTYPE, "../b/2.png"),
+        "a/1.png": encode(picture(1)),
+        "a/again.png": (tarfile.LNKTYPE, "a/1.png"),
+        "b/2.png": encode(picture(2)),
+        "c": (tarfile.SYMTYPE, "b"),
+        "a/twice.png": (tarfile.SYMTYPE, "first.png"),
+        "a/lost.png": (tarfile.SYMTYPE, "../../elsewhere.png"),
+        "a/circle.png": (tarfile.SYMTYPE, "circle.png"),
+    }
+    path = write(tmp_path / "a.tar", members, mode)
+    source = open_source(f"tar:{path}?holdout=0")
+    assert source.names == ["a/first.png", "a/1.png", "a/again.png", "b/2.png", "c/2.png", "a/twice.png"]
+    for name, number in zip(source.names, (2, 1, 1, 2, 2, 2)):
+        np.testing.assert_array_equal(source[source.names.index(name)]["image"], picture(number))
+    assert source.about.class_names == ("a", "b", "c")
+    assert source.summary.endswith(f", 2 dead links ignored, the first: a/lost.png in {path}")
+
+
+def test_names_with_brackets(tmp_path):
+    folder = tmp_path / "shards [1]"
+    folder.mkdir()
+    for shard in range(2):
+        write(folder / f"a[x]-{shard}.tar", {f"{shard}.png": encode(picture(shard))})
+    for pattern in (f"{folder}/*.tar", f"{folder}/a[x]-?.tar", f"{folder}/a[x]-0.tar,{folder}/a[x]-1.tar"):
+        assert open_source(f"tar:{pattern}?holdout=0").names == ["0.png", "1.png"]
+
+
+def test_errors_name_the_archive(tmp_path):
+    path = write(tmp_path / "a.tar", {"x/1.png": b"<html>", "y/2.png": encode(picture(0))})
+    with pytest.raises(ValueError, match=r"cannot read x/1\.png in .*a\.tar: not a whole image .*b'<html>'") as caught:
+        open_source(f"tar:{path}?holdout=0")[0]
+    assert "BytesIO" not in str(caught.value)
+    write(path, {})
+    with pytest.raises(ValueError, match=r"no image in .*a\.tar"):
+        open_source(f"tar:{path}")

@@ -1,0 +1,131 @@
+"""What a tar archive holds, found in one pass without unpacking it."""
+
+import json
+import os
+import posixpath
+import tarfile
+import zlib
+from typing import Any, NamedTuple
+
+from jssl.data.layout import is_image
+
+__all__ = ["Member", "members", "read"]
+
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+_LABELS = ("label", "class", "cls")  # keys of a .json
+
+Place = bytes | tuple[str, int, int]
+"""The bytes of a file, or where they are: path, start, size (-1 is up to the end)."""
+
+
+class Member(NamedTuple):
+    """A picture in an archive.
+
+    Attributes:
+      name: of the member.
+      place: where its bytes are.
+      label: what a .cls or .json member of the same key says of its class, as in WebDataset; None where none does.
+    """
+
+    name: str
+    place: Place
+    label: str | None = None
+
+
+def read(place: Place) -> bytes:
+    """The bytes of a file."""
+    if isinstance(place, bytes):
+        return place
+    path, start, size = place
+    with open(path, "rb") as file:  # at every read: archives may be more than a process may hold open
+        file.seek(start)
+        return file.read(size)
+
+
+def members(path: str) -> tuple[list[Member], list[str]]:
+    """The pictures of an archive in its order, and the names of links to what is not in it.
+
+    Links to pictures are pictures, and links to folders are folders of the same pictures. Compressed archives have no
+    random access: the bytes of their pictures are kept.
+
+    Raises:
+      ValueError: if the archive is damaged or is none.
+    """
+    places: dict[str, Place | tarfile.TarInfo] = {}
+    labels: dict[str, str] = {}
+    try:
+        with open(path, "rb") as file:
+            compressed = file.read(5).startswith(_COMPRESSED)
+        with tarfile.open(path, "r:*" if compressed else "r:") as archive:
+            for member in archive:
+                name = posixpath.normpath(member.name)
+                stem, extension = posixpath.splitext(name)
+                if member.issym() or member.islnk():
+                    places[name] = member
+                elif member.isfile() and is_image(name):
+                    places[name] = _content(archive, member) if compressed else (path, member.offset_data, member.size)
+                elif member.isfile() and extension in (".cls", ".json"):
+                    label = _label(_content(archive, member), extension)
+                    if label is not None and (extension == ".cls" or _key(name) not in labels):
+                        labels[_key(name)] = label
+                archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
+            # tarfile takes a file that stops between two members for a whole one.
+            archive.fileobj.seek(archive.offset)
+            if (
+                archive.fileobj.read(512).strip(b"\0")
+                or not compressed
+                and os.path.getsize(path) < archive.offset + 512
+            ):
+                raise tarfile.ReadError("it has no end mark, so it was cut short")
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise ValueError(f"cannot read archive {path}: {error}; is it whole and a tar file?") from error
+    found, lost = [], []
+    for name, place in places.items():
+        if not isinstance(place, tarfile.TarInfo):
+            found.append((name, place))
+            continue
+        followed = _follow(name, place, places)
+        if not followed and is_image(name):
+            lost.append(name)
+        found += followed
+    return [Member(name, place, labels.get(_key(name))) for name, place in found], lost
+
+
+def _follow(name: str, link: tarfile.TarInfo, places: dict) -> list[tuple[str, Place]]:
+    """The pictures that a link leads to, by the names that they have there."""
+    for _ in range(40):  # a circle ends too
+        target = posixpath.normpath(
+            link.linkname if link.islnk() else posixpath.join(posixpath.dirname(link.name), link.linkname)
+        )
+        place = places.get(target)
+        if not isinstance(place, tarfile.TarInfo):
+            break
+        link = place
+    else:
+        return []
+    if place is not None:
+        return [(name, place)]
+    inside = ((other, place) for other, place in places.items() if other.startswith(f"{target}/"))
+    return [(name + other[len(target) :], place) for other, place in inside if not isinstance(place, tarfile.TarInfo)]
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    return archive.extractfile(member).read()  # type: ignore[union-attr]  # a file
+
+
+def _key(name: str) -> str:
+    """What the files of one example share in WebDataset: the name up to the first dot after the last slash."""
+    folder, file = posixpath.split(name)
+    return posixpath.join(folder, file.partition(".")[0])
+
+
+def _label(content: bytes, extension: str) -> str | None:
+    """What a .cls or .json says; None where it says nothing of a class."""
+    try:
+        text = content.decode().strip()
+        if extension == ".json":
+            fields: Any = json.loads(text)
+            text = next((str(fields[key]) for key in _LABELS if key in fields), "") if isinstance(fields, dict) else ""
+        return text or None
+    except ValueError:
+        return None
