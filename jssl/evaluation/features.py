@@ -69,6 +69,7 @@ def stream(
     batch_size: int = 256,
     sharding: NamedSharding | None = None,
     fields: Sequence[str] = (),
+    tokens: bool = False,
 ) -> Iterator[dict[str, np.ndarray]]:
     """``extract`` batch by batch, for those who write features to a file, with fields of the examples beside them.
 
@@ -78,12 +79,13 @@ def stream(
     Args:
       readout, variables, source, indices, batch_size, sharding: see ``extract``.
       fields: names of fields to hand back from the same pass over the data; labels, say.
+      tokens: the features are (rows, N, D), those of every patch or word, and not the pooled ones.
 
     Yields:
       dict: ``features`` (rows, D) float32 and the fields (rows, ...), rows at most ``batch_size``.
 
     Raises:
-      ValueError: see ``extract``; a field that the source lacks.
+      ValueError: see ``extract``; a field that the source lacks; a readout without tokens.
 
     >>> from types import SimpleNamespace as Namespace
     >>> from jssl.evaluation.texts import Texts
@@ -101,10 +103,10 @@ def stream(
         raise ValueError(f"batch_size={batch_size} holds no example; use at least 1")
     if sharding is not None and batch_size % sharding.num_devices:
         raise ValueError(f"batch_size={batch_size} is not a multiple of the {sharding.num_devices} devices")
-    return _stream(readout, variables, source, chosen, batch_size, sharding, tuple(fields))
+    return _stream(readout, variables, source, chosen, batch_size, sharding, tuple(fields), tokens)
 
 
-def _stream(readout, variables, source, indices, batch_size, sharding, fields):
+def _stream(readout, variables, source, indices, batch_size, sharding, fields, tokens):
     rows = _rows_here(batch_size, sharding)
 
     def read(start):
@@ -120,19 +122,20 @@ def _stream(readout, variables, source, indices, batch_size, sharding, fields):
     pending = None
     for count, arrays in ahead(read, range(0, len(indices), batch_size)):
         batch = {name: _place(array, rows, batch_size, sharding) for name, array in arrays.items()}
-        encoded = _encode(readout.prepare, readout.apply, sharding, fields, tuple(variables), batch)
+        encoded = _encode(readout.prepare, readout.apply, sharding, fields, tokens, tuple(variables), batch)
         if pending is not None:
             yield _fetch(*pending)  # while the device works on this batch
         pending = encoded, count
     yield _fetch(*pending)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _encode(prepare, apply, sharding, fields, variables, batch):
-    pooled = apply(*variables, jax.vmap(prepare)(batch)).pooled
-    if pooled is None or pooled.ndim != 2:
-        raise ValueError(f"a readout must give (B, D) features, not {None if pooled is None else pooled.shape}")
-    result = {"features": pooled.astype(jnp.float32), **{name: batch[name] for name in fields}}
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _encode(prepare, apply, sharding, fields, tokens, variables, batch):
+    found = apply(*variables, jax.vmap(prepare)(batch))
+    found, wanted = (found.tokens, "(B, N, D) tokens") if tokens else (found.pooled, "(B, D) features")
+    if found is None or found.ndim != (3 if tokens else 2):
+        raise ValueError(f"this readout gives no {wanted}" + ("" if found is None else f" but {found.shape}"))
+    result = {"features": found.astype(jnp.float32), **{name: batch[name] for name in fields}}
     if sharding is not None:  # every process gets all rows
         result = jax.lax.with_sharding_constraint(result, NamedSharding(sharding.mesh, P()))
     return result

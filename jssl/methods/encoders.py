@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jssl.hints import nearest
+from jssl.methods.method import Readout
 from jssl.methods.networks import Network, Networks, as_network
 from jssl.models import Features, TokenTransformer, resnet, vit
 
@@ -131,9 +132,26 @@ def make_patches(method: str, encoder: Any, *, mask_token: bool = False, **told)
     return made
 
 
-def read(networks: Networks, name: str = "encoder") -> Callable:
-    """The ``apply`` of a readout: the features of one network in evaluation mode."""
-    return lambda params, extra, inputs: networks.frozen(params, extra)(name, inputs)
+def read(networks: Networks, head: str | None = None) -> Callable:
+    """The ``apply`` of a readout, in evaluation mode: the features of the encoder, or what a head makes of the pooled."""
+
+    def apply(params, extra, inputs):
+        net = networks.frozen(params, extra)
+        features = net("encoder", inputs)
+        return features if head is None else Features(net(head, features.pooled))
+
+    return apply
+
+
+def readouts(networks: Networks, prepare: Callable, *heads: str) -> dict[str, Readout]:
+    """The readouts of a method of pictures: ``image``, the encoder's features, and what each head makes of these.
+
+    Args:
+      networks: with ``encoder`` and the heads.
+      prepare: see ``Readout``.
+      *heads: networks that take the pooled features; the teacher has them too where there is one.
+    """
+    return {"image": Readout(prepare, read(networks)), **{h: Readout(prepare, read(networks, h)) for h in heads}}
 
 
 def _register_families():

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jssl.methods import encoders, networks
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks, Run
 from jssl.methods.options import Given, ImageInput, ImageView
 
@@ -73,7 +73,7 @@ def joint_embedding(
         make_views,
         init,
         loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        encoders.readouts(nets, image.prepare(given), "projector"),
         teacher=(lambda params: {part: params[part] for part in tracked}) if tracked else None,
         coupled=coupled,
     )

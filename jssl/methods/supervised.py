@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jssl import collectives, objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.heads import linear
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
@@ -65,5 +65,5 @@ def build(
         make_views,
         init,
         loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        encoders.readouts(nets, image.prepare(given), "classifier"),
     )

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jssl import collectives, objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.heads import linear, mlp
-from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches
+from jssl.methods.method import Aux, Method, mean_over_micro_batches
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
@@ -126,7 +126,7 @@ def _momentum_contrast(name, given, image, encoder, projector, view, dim, temper
         make_views,
         init,
         loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        encoders.readouts(nets, image.prepare(given), "projector"),
         update_extra,
         teacher=lambda params: params,
     )

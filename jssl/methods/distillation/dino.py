@@ -6,7 +6,7 @@ from jssl import objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.distillation.crops import crops_first, forward_crops
 from jssl.methods.distillation.targets import target_metrics
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks
 from jssl.methods.options import Centering, Given, ImageInput, MultiCrop, PrototypeHead, Temperatures
 from jssl.methods.registry import register
@@ -87,7 +87,7 @@ def build(
         crops.views(given, image, views.dino_global, views.dino_local),
         init,
         loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        encoders.readouts(nets, image.prepare(given), "head"),
         teacher=lambda params: params,
         coupled="targets are balanced over the whole batch" if balanced else "",
     )

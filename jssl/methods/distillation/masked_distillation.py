@@ -10,7 +10,7 @@ from jssl import objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.distillation.crops import crops_first, encode_crops
 from jssl.methods.distillation.targets import masked_targets, target_metrics
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks
 from jssl.methods.options import Centering, Given, ImageInput, MultiCrop, PrototypeHead, Temperatures
 
@@ -146,7 +146,7 @@ def masked_distillation(
         make_views,
         init,
         loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        encoders.readouts(nets, image.prepare(given), "head"),
         teacher=lambda params: params,
         coupled="targets are centred over the masked patches of the whole batch",
     )

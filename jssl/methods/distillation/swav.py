@@ -9,7 +9,7 @@ from jssl.methods import encoders, networks
 from jssl.methods.distillation.crops import forward_crops
 from jssl.methods.distillation.targets import target_metrics
 from jssl.methods.heads import mlp
-from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches
+from jssl.methods.method import Aux, Method, mean_over_micro_batches
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput, MultiCrop
 from jssl.methods.registry import register
@@ -114,7 +114,7 @@ def build(
         crops.views(given, image, _augmentation, _augmentation),
         init,
         loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        encoders.readouts(nets, image.prepare(given), "projector"),
         update_extra,
         coupled="assignments are balanced over the whole batch",
     )

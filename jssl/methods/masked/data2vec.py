@@ -7,7 +7,7 @@ import jax
 from jssl import objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.heads import linear
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
@@ -104,7 +104,7 @@ def build(
         make_views,
         init,
         loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        encoders.readouts(nets, image.prepare(given)),
         teacher=lambda params: {"encoder": params["encoder"]},
         coupled="the mean is over the masked patches of the whole batch, whose number varies a little",
     )

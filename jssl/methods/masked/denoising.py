@@ -5,7 +5,7 @@ import jax
 from jssl import objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.masked.dense import decode, encoder_decoder
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
 
@@ -65,10 +65,5 @@ def build(
         return value, Aux(networks.updates(net), {}, pooled)
 
     return Method(
-        "denoising",
-        frozenset({"image"}),
-        make_views,
-        init,
-        loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        "denoising", frozenset({"image"}), make_views, init, loss, encoders.readouts(nets, image.prepare(given))
     )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jssl import objectives, views
 from jssl.methods import encoders, networks
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput, Transformer
 from jssl.methods.registry import register
@@ -114,7 +114,7 @@ def build(
         make_views,
         init,
         loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
+        encoders.readouts(nets, image.prepare(given)),
         teacher=lambda params: {"encoder": params["encoder"]},
         coupled="the official sampler cuts every context to the batch's shortest"
         if blocks.sampler == "official"

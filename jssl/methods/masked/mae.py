@@ -4,7 +4,7 @@ import jax
 
 from jssl import objectives, views
 from jssl.methods import encoders, networks
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput, Transformer
 from jssl.methods.registry import register
@@ -82,11 +82,4 @@ def build(
         )
         return value, Aux(networks.updates(net), {}, pooled)
 
-    return Method(
-        "mae",
-        frozenset({"image"}),
-        make_views,
-        init,
-        loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
-    )
+    return Method("mae", frozenset({"image"}), make_views, init, loss, encoders.readouts(nets, image.prepare(given)))

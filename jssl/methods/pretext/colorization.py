@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jssl import collectives, objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.masked.dense import decode, encoder_decoder
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
 
@@ -84,6 +84,6 @@ def build(
         make_views,
         init,
         loss,
-        {"image": Readout(prepare, encoders.read(nets))},
+        encoders.readouts(nets, prepare),
         coupled="the weights are averaged over the whole batch",
     )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jssl import collectives, objectives
 from jssl.methods import encoders, networks
 from jssl.methods.heads import mlp
-from jssl.methods.method import Aux, Method, Readout
+from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput
 
@@ -60,11 +60,4 @@ def pretext(
         metrics = {"accuracy": collectives.mean(correct, axis_name)}
         return value, Aux(networks.updates(net), metrics, features[0])
 
-    return Method(
-        name,
-        frozenset({"image"}),
-        make_views,
-        init,
-        loss,
-        {"image": Readout(image.prepare(given), encoders.read(nets))},
-    )
+    return Method(name, frozenset({"image"}), make_views, init, loss, encoders.readouts(nets, image.prepare(given)))

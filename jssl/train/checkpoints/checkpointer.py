@@ -75,6 +75,9 @@ class Checkpointer:
         self._context = ocp.Context()
         # Made in the background, a folder that cannot be made, or a crash meanwhile, leaves threads waiting 20 minutes.
         self._context.async_options.create_directories_asynchronously = False
+        self._context.pytree_options.loading.partial_load = (
+            True  # which leaves are there is compared before they are read
+        )
 
     def save(self, step: int, state: Any, meta: dict, metrics: dict | None = None, force: bool = False) -> bool:
         """Starts to write a checkpoint if ``step`` is a multiple of ``every``; on return the state may be donated.
@@ -133,7 +136,7 @@ class Checkpointer:
             self._prune(step)
 
     def restore(
-        self, abstract_state: Any, *, step: int | None = None, config: dict | None = None
+        self, abstract_state: Any, *, step: int | None = None, config: dict | None = None, part: bool = False
     ) -> tuple[Any, dict, int] | None:
         """Loads the newest checkpoint that is whole, onto the devices that ``abstract_state`` names.
 
@@ -145,6 +148,7 @@ class Checkpointer:
             and sharding may differ from those of the save.
           step: this checkpoint and no other. Later ones count as given up: they go when a new one is whole.
           config: the present config; if the leaves do not fit, its differences from ``meta["config"]`` are named.
+          part: the checkpoint may hold more leaves than are asked for; those are not read.
 
         Returns:
           (state, meta, step), or None if the folder holds no checkpoint.
@@ -164,7 +168,7 @@ class Checkpointer:
         broken = {}
         while (newest := _from_first_process(max(candidates, default=-1))) >= 0:
             with quiet:
-                state, meta, reason = read(self.folder, newest, abstract_state, wanted, config, self._context)
+                state, meta, reason = read(self.folder, newest, abstract_state, wanted, config, self._context, part)
                 if reason is not None:
                     gc.collect()  # tasks that Orbax left behind complain when they are collected: here, unheard
             if reason is None:
@@ -191,10 +195,17 @@ class Checkpointer:
 
     def read_meta(self, step: int) -> dict:
         """The ``meta`` saved with a step, plus ``versions``, ``metrics``, ``step``. ValueError if it cannot be read."""
+        return self._read_record(step)["meta"]
+
+    def read_leaves(self, step: int) -> dict[str, dict]:
+        """Path -> ``shape`` and ``dtype`` of the leaves saved with a step. ValueError if they cannot be read."""
+        return self._read_record(step)["leaves"]
+
+    def _read_record(self, step: int) -> dict:
         if step not in self.steps():
             raise self._no_step(step)
         try:
-            return read_record(self._path(step))["meta"]
+            return read_record(self._path(step))
         except Exception as error:
             raise ValueError(f"checkpoint: cannot read the record of {self._path(step)}: {one_line(error)}") from error
 

@@ -15,7 +15,7 @@ from jssl.train.checkpoints.leaves import abstract_data, wrap_key_data
 from jssl.train.checkpoints.record import one_line, some
 
 
-def read(folder, step: int, abstract_state, wanted: dict, config: dict | None, context: ocp.Context):
+def read(folder, step: int, abstract_state, wanted: dict, config: dict | None, context: ocp.Context, part: bool):
     """(state, meta, None) of a whole checkpoint, else (None, None, why it is not), the same on every process."""
     record, reason = None, None
     try:
@@ -25,7 +25,10 @@ def read(folder, step: int, abstract_state, wanted: dict, config: dict | None, c
     if not agree(reason is None):
         return None, None, reason or "another process cannot read its record"
     assert record is not None
-    if problems := records.mismatch(record["leaves"], wanted):
+    held = record["leaves"]
+    if part:
+        held = {name: leaf for name, leaf in held.items() if name in wanted}
+    if problems := records.mismatch(held, wanted):
         raise _other_model(folder, step, problems, record["meta"], config)
     arrays = {}
     try:
