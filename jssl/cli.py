@@ -32,12 +32,14 @@ def main(argv: list[str] | None = None) -> int:
     evaluate.add_argument("--teacher", action="store_true", help="evaluate the EMA teacher instead of the student")
     evaluate.set_defaults(run=_evaluate)
 
-    embed = commands.add_parser("embed", help="write features of a data set to a .npz file")
+    embed = commands.add_parser("embed", help="write features of a data set to a file")
     embed.add_argument("--workdir", required=True)
-    embed.add_argument("--data", required=True, help="a source, e.g. folder:images")
-    embed.add_argument("--split", default="train", choices=("train", "test"))
-    embed.add_argument("--out", required=True, help="features.npz: features, and labels where there are any")
-    embed.add_argument("--readout", help="which of the method's readouts, e.g. text; the first by default")
+    embed.add_argument("--data", required=True, help="a source, e.g. folder:images or folder:'photos/*.jpg'")
+    embed.add_argument("--split", default="all", choices=("all", "train", "test"), help="every example by default")
+    embed.add_argument("--out", required=True, help="features.npz, .npy or .parquet; with labels and names of files")
+    embed.add_argument("--readout", help="e.g. projector or text: one of the method's; the first by default")
+    embed.add_argument("--tokens", action="store_true", help="features of each patch, not one vector per example")
+    embed.add_argument("--batch-size", type=int, default=128, help="examples at a time")
     embed.add_argument("--teacher", action="store_true", help="use the EMA teacher instead of the student")
     embed.set_defaults(run=_embed)
 
@@ -98,10 +100,17 @@ def _evaluate(args) -> int:
 
 
 def _embed(args) -> int:
-    from jssl.report.evaluate import embed_run
+    from jssl.report.embed import embed_run
 
     embed_run(
-        args.workdir, data=args.data, split=args.split, out=args.out, readout=args.readout, use_teacher=args.teacher
+        args.workdir,
+        data=args.data,
+        split=args.split,
+        out=args.out,
+        readout=args.readout,
+        tokens=args.tokens,
+        use_teacher=args.teacher,
+        batch_size=args.batch_size,
     )
     return 0
 

@@ -144,7 +144,22 @@ def read_json(path: str | pathlib.Path) -> ConfigDict:
             return {name: tuples(v) for name, v in value.items()}
         return tuple(map(tuples, value)) if isinstance(value, list) else value
 
-    return ConfigDict(type_safe=False, initial_dictionary=tuples(complete(json.loads(pathlib.Path(path).read_text()))))
+    return ConfigDict(type_safe=False, initial_dictionary=tuples(complete(read_object(path))))
+
+
+def read_object(path: str | pathlib.Path) -> dict:
+    """A JSON file of a run, which holds an object.
+
+    Raises:
+      ValueError: it is cut short or holds something else.
+    """
+    try:
+        found = json.loads(pathlib.Path(path).read_text())
+    except ValueError as error:  # of JSON, or of UTF-8
+        raise ValueError(f"{path} is damaged ({error}); the jssl pretrain command of its run writes it anew") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds a {type(found).__name__} instead of an object; is it the file of a run?")
+    return found
 
 
 def set_key(config: ConfigDict, key: str, text: str) -> None:

@@ -115,7 +115,8 @@ def test_a_run_of_an_older_version_is_resumed_and_evaluated(finished, tmp_path, 
 def test_embed_writes_features_and_labels(finished, tmp_path):
     out = tmp_path / "features.npz"
     data = "synthetic:num_examples=20,image_size=16"
-    assert main(["embed", "--workdir", str(finished[1]), "--data", data, "--out", str(out)]) == 0
+    arguments = ["embed", "--workdir", str(finished[1]), "--data", data, "--split", "train", "--out", str(out)]
+    assert main(arguments) == 0
     with np.load(out) as file:
         assert file["features"].shape == (20, 16) and file["features"].dtype == np.float32
         assert file["labels"].shape == (20,) and np.ptp(file["features"], axis=0).max() > 0

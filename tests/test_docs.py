@@ -17,7 +17,7 @@ from jssl import methods, sharding
 from jssl.config import load_config
 from jssl.data import open_source, source, stack
 from jssl.methods import encoders, registry
-from jssl.report.evaluate import embed_run
+from jssl.report.embed import embed_run
 from jssl.train import optimizers
 from jssl.train.checkpoints import Checkpointer
 from jssl.train.loop import pretrain

@@ -131,10 +131,12 @@ def _stream(readout, variables, source, indices, batch_size, sharding, fields, t
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _encode(prepare, apply, sharding, fields, tokens, variables, batch):
-    found = apply(*variables, jax.vmap(prepare)(batch))
-    found, wanted = (found.tokens, "(B, N, D) tokens") if tokens else (found.pooled, "(B, D) features")
+    features = apply(*variables, jax.vmap(prepare)(batch))
+    if tokens and features.tokens is None:
+        raise ValueError("this readout has no tokens; leave them out")
+    found, wanted = (features.tokens, "(B, N, D) tokens") if tokens else (features.pooled, "(B, D) features")
     if found is None or found.ndim != (3 if tokens else 2):
-        raise ValueError(f"this readout gives no {wanted}" + ("" if found is None else f" but {found.shape}"))
+        raise ValueError(f"a readout must give {wanted}, not {None if found is None else found.shape}")
     result = {"features": found.astype(jnp.float32), **{name: batch[name] for name in fields}}
     if sharding is not None:  # every process gets all rows
         result = jax.lax.with_sharding_constraint(result, NamedSharding(sharding.mesh, P()))

@@ -1,7 +1,7 @@
 """What is evaluated: frozen features of the splits of a data set, with the fields of the examples beside them."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,12 +76,15 @@ class Subject(abc.ABC):
 
     def features(self, split: str, readout: str | None = None) -> np.ndarray:
         """(N, D) float32 of a split through a readout, the default one if None."""
-        if readout is not None and readout not in self.readouts:
-            raise ValueError(f"{self.name} has no readout {readout!r}; it has {', '.join(self.readouts) or 'one'}")
-        key = split, readout or next(iter(self.readouts), None)
+        key = split, self._known(readout)
         if key not in self._features:
             self._compute(*key)
         return self._features[key]
+
+    def _known(self, readout: str | None) -> str:
+        if readout is not None and readout not in self.readouts:
+            raise ValueError(f"{self.name} has no readout {readout!r}; it has {', '.join(self.readouts) or 'one'}")
+        return readout or next(iter(self.readouts), "")
 
     def field(self, split: str, name: str) -> np.ndarray:
         """(N, ...) of a split; free for the fields in ``KEPT`` once an encoder's features have been computed."""
@@ -136,7 +139,7 @@ class Encoder(Subject):
         super().__init__(sources)
         self.name, self.readouts = name, tuple(readouts)
         self._readouts, self._variables = readouts, variables
-        self._layout = {"batch_size": batch_size, "sharding": sharding}
+        self._layout: dict[str, Any] = {"batch_size": batch_size, "sharding": sharding}
         self.text = text or self._text()
 
     def _text(self) -> Text | None:
@@ -144,14 +147,20 @@ class Encoder(Subject):
             return None
         return Text(self.about.tokenizer, self.spec["captions"].shape[1])
 
+    def stream(
+        self, split: str, readout: str | None = None, *, fields: Sequence[str] = (), tokens: bool = False
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Features of a split batch by batch, see ``jssl.evaluation.stream``; none are kept."""
+        name, source = self._known(readout), self.source(split)
+        return stream(self._readouts[name], self._variables, source, fields=fields, tokens=tokens, **self._layout)
+
     def encode(self, readout, source):
         return extract(self._readouts[readout], self._variables, source, **self._layout)
 
     def _compute(self, split, readout):
-        source = self.source(split)
-        kept = [name for name in KEPT if name in source.spec and (split, name) not in self._fields]
-        parts = stream(self._readouts[readout], self._variables, source, fields=kept, **self._layout)
-        arrays = collect(parts, len(source))
+        spec = self.source(split).spec
+        kept = [name for name in KEPT if name in spec and (split, name) not in self._fields]
+        arrays = collect(self.stream(split, readout, fields=kept), len(self.source(split)))
         self._features[split, readout] = arrays.pop("features")
         self._fields |= {(split, name): array for name, array in arrays.items()}
 

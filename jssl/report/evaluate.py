@@ -1,13 +1,10 @@
-"""A trained encoder beside a random one and the raw input, and features of any data set written to a file."""
+"""A trained encoder beside a random one and the raw input."""
 
 import json
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-
-from jssl.data import open_source, stack
+from jssl.data import open_source
 from jssl.evaluation import Raw, Subject, baselines
 from jssl.evaluation import protocols as suite
 from jssl.report.run import load_run
@@ -60,20 +57,3 @@ def table(results: dict) -> str:
 
 def _cell(value) -> str:
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def embed_run(
-    workdir: str, *, data: str, split: str, out: str, readout: str | None = None, use_teacher: bool = False
-) -> None:
-    """Writes features (N, D) float32 of a data set to ``out``, and its labels (N,) int32 where it has them.
-
-    Raises:
-      ValueError: a method without teacher, or no such readout.
-    """
-    loaded = load_run(workdir)
-    source = open_source(data, split)
-    found: dict[str, Any] = {"features": loaded.encoder({split: source}, teacher=use_teacher).features(split, readout)}
-    if "label" in source.spec:
-        found["labels"] = stack(source)["label"]
-    np.savez(out, **found)
-    print(f"{out}: {len(found['features'])} features")

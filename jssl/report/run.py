@@ -1,41 +1,67 @@
 """A run read back from its folder. The data it was trained on is not opened: its card says what is needed."""
 
-import json
+import functools
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
+
+import optax
 
 from jssl import sharding
-from jssl.config import read_json
+from jssl.config import read_json, read_object
 from jssl.data.card import Card
 from jssl.evaluation import Encoder, Text
 from jssl.methods import weights
 from jssl.train import setup
 from jssl.train.checkpoints import Checkpointer
+from jssl.train.state import abstract_state, init_state
 
 
-class Loaded(NamedTuple):
-    """A run with its weights.
+class Loaded:
+    """A run with its weights, the whole of them on each device that is here, however it was laid out in training.
+
+    Args:
+      run: see ``setup.build``.
+      state: the trained one, without that of the optimiser.
 
     Attributes:
-      run: see ``setup.build``.
-      state: the trained one.
-      initial: the one at step 0.
+      run: see above.
+      state: see above.
     """
 
-    run: setup.Run
-    state: Any
-    initial: Any
+    def __init__(self, run: setup.Run, state: Any):
+        self.run, self.state = run, state
 
-    def encoder(self, sources, *, trained: bool = True, teacher: bool = False) -> Encoder:
-        """What is evaluated: the features that its readouts give of ``sources``, split -> Source."""
+    @functools.cached_property
+    def initial(self) -> Any:
+        """The state at step 0, without that of the optimiser."""
+        run = self.run
+        return init_state(run.method, optax.identity(), run.key, run.card.spec, run.mesh)[0]
+
+    def encoder(self, sources, *, trained: bool = True, teacher: bool = False, batch_size: int = 256) -> Encoder:
+        """What is evaluated: the features that its readouts give of ``sources``, split -> Source.
+
+        Args:
+          sources: split -> Source.
+          trained: or as it was at step 0.
+          teacher: read the EMA teacher.
+          batch_size: examples at a time; rounded up to what the devices divide.
+
+        Raises:
+          ValueError: a method without teacher.
+        """
         if teacher and self.run.method.teacher is None:
             raise ValueError(f"{self.run.method.name} has no teacher; leave --teacher out")
         variables = weights(self.state if trained else self.initial, teacher=teacher)
         about, captions = self.run.card.about, self.run.card.spec.get("captions")
         text = Text(about.tokenizer, captions.shape[1]) if about.tokenizer and captions is not None else None
-        layout = sharding.batch_sharding(self.run.mesh)
         return Encoder(
-            self.run.method.readouts, variables, sources, sharding=layout, text=text, name=self.run.method.name
+            self.run.method.readouts,
+            variables,
+            sources,
+            batch_size=-(-batch_size // self.run.mesh.size) * self.run.mesh.size,
+            sharding=sharding.batch_sharding(self.run.mesh),
+            text=text,
+            name=self.run.method.name,
         )
 
 
@@ -43,20 +69,20 @@ def load_run(workdir: str | pathlib.Path) -> Loaded:
     """The run in ``workdir`` with its newest whole checkpoint, on the devices that are here.
 
     Raises:
-      ValueError: no run or no whole checkpoint there.
+      ValueError: no run or no whole checkpoint there, or a file of it that cannot be read.
     """
-    folder = pathlib.Path(workdir)
+    folder = pathlib.Path(workdir).expanduser()
     for name in ("config.json", "data.json"):
         if not (folder / name).is_file():
             raise ValueError(f"no run in {workdir}: {name} is missing; give the --workdir of jssl pretrain")
     config = read_json(folder / "config.json")
-    card = Card.from_json(json.loads((folder / "data.json").read_text()))
+    card = Card.from_json(read_object(folder / "data.json"))
     run = setup.build(config, card, mesh=sharding.make_mesh())
-    initial, _ = run.init_state()
+    wanted = abstract_state(run.method, optax.identity(), run.key, card.spec, run.mesh)
     with Checkpointer(setup.checkpoint_folder(folder), every=1) as checkpoints:
-        restored = checkpoints.restore(setup.abstract(initial), config=config.to_dict())
+        restored = checkpoints.restore(wanted, config=config.to_dict(), part=True)
     if restored is None:
         raise ValueError(
             f"no whole checkpoint in {setup.checkpoint_folder(folder)}; run jssl pretrain --workdir {workdir}"
         )
-    return Loaded(run, restored[0], initial)
+    return Loaded(run, restored[0])

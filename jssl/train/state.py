@@ -52,6 +52,21 @@ def make_views(method, key, step, batch):
 def init_state(method, tx, key, spec, mesh, rules=sharding.DEFAULT_RULES):
     """Builds the sharded initial state, and the tree of PartitionSpecs that describes it.
 
+    Args: see ``abstract_state``.
+
+    Returns:
+      (TrainState, TrainState of PartitionSpecs).
+    """
+    build, _, specs = _plan(method, tx, key, spec, mesh, rules)
+    # What runs once is not worth optimising: LLVM's passes took 18 of the 22 seconds that a small ResNet's draws compiled.
+    quick = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    options = quick if mesh.devices.flat[0].platform == "cpu" else None
+    return jax.jit(build, out_shardings=sharding.named(specs, mesh), compiler_options=options)(key), specs
+
+
+def abstract_state(method, tx, key, spec, mesh, rules=sharding.DEFAULT_RULES):
+    """Shapes, dtypes and shardings of the state, into which a checkpoint is restored; nothing is computed or compiled.
+
     Args:
       method: the method record.
       tx: optax gradient transformation.
@@ -61,8 +76,16 @@ def init_state(method, tx, key, spec, mesh, rules=sharding.DEFAULT_RULES):
       rules: the sharding table.
 
     Returns:
-      (TrainState, TrainState of PartitionSpecs).
+      TrainState of jax.ShapeDtypeStruct.
     """
+    _, shapes, specs = _plan(method, tx, key, spec, mesh, rules)
+    return jax.tree.map(
+        lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), shapes, sharding.named(specs, mesh)
+    )
+
+
+def _plan(method, tx, key, spec, mesh, rules):
+    """The function that makes the state, what it makes, and where that lies."""
 
     def build(key):
         init_key, run_key = jax.random.split(key)
@@ -79,7 +102,4 @@ def init_state(method, tx, key, spec, mesh, rules=sharding.DEFAULT_RULES):
     specs = whole.replace(
         **{name: sharding.layout(getattr(shapes, name), mesh, rules) for name in ("params", "teacher", "opt_state")}
     )
-    # What runs once is not worth optimising: LLVM's passes took 18 of the 22 seconds that a small ResNet's draws compiled.
-    quick = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-    options = quick if mesh.devices.flat[0].platform == "cpu" else None
-    return jax.jit(build, out_shardings=sharding.named(specs, mesh), compiler_options=options)(key), specs
+    return build, shapes, specs

@@ -1,0 +1,71 @@
+"""Features of any data set, written to a file as they are computed."""
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+
+from jssl.data import Source, open_source
+from jssl.report.feature_file import Examples, FeatureFile
+from jssl.report.run import load_run
+
+__all__ = ["embed_run"]
+
+logger = logging.getLogger(__name__)
+
+
+def embed_run(
+    workdir: str,
+    *,
+    data: str,
+    out: str,
+    split: str = "all",
+    readout: str | None = None,
+    tokens: bool = False,
+    use_teacher: bool = False,
+    batch_size: int = 128,
+) -> None:
+    """Writes the features of a data set to a file, in the order of its examples, in memory that does not grow with them.
+
+    Args:
+      workdir: of a run. Its own data, devices and layout are not asked for.
+      data: a source, see ``jssl.data.open_source``.
+      out: .npz, .npy or .parquet, see ``FeatureFile``: features (N, D) float32, labels and names of files.
+      split: "train" or "test"; "all" is every example.
+      readout: one of the method's; the first by default.
+      tokens: features (N, T, D) of each patch, place or word, not those pooled over the example.
+      use_teacher: read the EMA teacher instead of the student.
+      batch_size: examples at a time; rounded up to what the devices divide.
+
+    Raises:
+      ValueError: no run, no such readout, a method without teacher, an example that cannot be read.
+      OSError: ``out`` cannot be written.
+    """
+    with FeatureFile(out) as file:  # before anything is loaded
+        source = open_source(data, split)
+        encoder = load_run(workdir).encoder({split: source}, teacher=use_teacher, batch_size=batch_size)
+        fields = [name for name in ("label",) if name in source.spec]
+        parts = encoder.stream(split, readout, fields=fields, tokens=tokens)
+        shape = file.write(_unread_as_nan(parts, source), Examples(len(source), source.names, source.about.class_names))
+    beside = [what for what, has in (("labels", fields), ("names", source.names)) if has]
+    print(f"{file.out}: {' x '.join(map(str, shape))} features{''.join(f', {what}' for what in beside)}")
+    if source.replaced:
+        logger.warning("%d unreadable of %d have features of NaN: %s", *_unread(source))
+
+
+def _unread_as_nan(parts: Iterator[dict], source: Source) -> Iterator[dict]:
+    """A source with on_error="skip" puts another example in the place of one that it cannot read: no features of that."""
+    start = 0
+    for part in parts:
+        end = start + len(part["features"])
+        if missing := [index - start for index in source.replaced if start <= index < end]:
+            part["features"] = part["features"].copy()
+            part["features"][missing] = np.nan
+        start = end
+        yield part
+
+
+def _unread(source: Source) -> tuple[int, int, str]:
+    missing = sorted(source.replaced)
+    names = [str(index) if source.names is None else source.names[index] for index in missing[:5]]
+    return len(missing), len(source), ", ".join(names) + (", ..." if len(missing) > 5 else "")
