@@ -23,7 +23,7 @@ class FilesSource(FolderSource):
 
     @staticmethod
     def find(path):
-        """The folder of the list and the names in it."""
+        """The folder of the list, the names in it, and no others."""
         path = os.path.expanduser(path)
         try:
             with open(path, encoding="utf-8") as file:
@@ -37,4 +37,4 @@ class FilesSource(FolderSource):
         if missing:
             told = f"{missing[0]}, one of {len(missing)} that {path} names, is not there"
             raise ValueError(f"{told}; paths are as seen from the folder of the list")
-        return root, names
+        return root, names, []

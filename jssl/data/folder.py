@@ -4,9 +4,9 @@ import glob
 import os
 
 from jssl.data.encoded import EncodedSource
-from jssl.data.layout import is_image
+from jssl.data.layout import is_image, is_unread
 from jssl.data.paths import expand
-from jssl.data.splits import arrange
+from jssl.data.splits import arrange, ignored
 
 __all__ = ["FolderSource"]
 
@@ -33,27 +33,32 @@ class FolderSource(EncodedSource):
     OPTIONS = {"image_size": int, "limit": int, "holdout": (int, float), "on_error": str}
 
     def __init__(self, path, split="train", *, image_size=None, limit=None, holdout=0.1, on_error="raise"):
-        self._root, names = self.find(path)
+        self._root, names, unread = self.find(path)
+        if not names and unread:
+            raise ValueError(f"no picture in {path} is read, such as {unread[0]}; convert them to .jpg or .png")
+        if not names:
+            raise ValueError(f"no image in {path}; expected {path}/<class>/<name>.png (or .jpg, .webp, ...)")
         found = arrange(names, holdout=holdout)
         chosen, labels, class_names = found.select(split, limit)
         super().__init__([names[i] for i in chosen], labels, class_names, image_size=image_size, on_error=on_error)
         self.summary = f"{self.KIND}:{path}: {found.summary(split)}"
+        if unread:
+            self.summary += ", " + ignored("picture of unread format", unread)
 
     @staticmethod
     def find(path):
-        """The folder and the names of the pictures in it."""
+        """The folder, the names of the pictures in it, and those of pictures that are not read."""
         root = os.path.expanduser(path)
-        if not os.path.isdir(root) and glob.has_magic(root):
-            return _matches(root)
-        if not os.path.isdir(root):
+        if os.path.isdir(root):
+            try:
+                files = list(_walk(root, "", (os.path.realpath(root),)))
+            except OSError as error:
+                raise ValueError(f"cannot list {error.filename}: {error.strerror}; check its permissions") from error
+        elif glob.has_magic(root):
+            root, files = _matches(root)
+        else:
             raise ValueError(f"no folder {path}; give the folder that holds the class folders")
-        try:
-            names = list(_walk(root, "", (os.path.realpath(root),)))
-        except OSError as error:
-            raise ValueError(f"cannot list {error.filename}: {error.strerror}; check its permissions") from error
-        if not names:
-            raise ValueError(f"no image in {path}; expected {path}/<class>/<name>.png (or .jpg, .webp, ...)")
-        return root, names
+        return root, list(filter(is_image, files)), list(filter(is_unread, files))
 
     def name(self, index):
         """The path of the file."""
@@ -66,21 +71,16 @@ class FolderSource(EncodedSource):
 
 
 def _matches(pattern: str) -> tuple[str, list[str]]:
-    """The folder before the first wild card and the names of the pictures that match, sorted."""
+    """The folder before the first wild card and the names of the files that match, sorted."""
     root = pattern
     while glob.has_magic(root):
         root = os.path.dirname(root)
     found = (os.path.relpath(path, root or ".") for path in expand(pattern) if os.path.isfile(path))
-    names = sorted(name for name in (path.replace(os.sep, "/") for path in found) if is_image(name))
-    if not names:
-        raise ValueError(
-            f"no image matches {pattern}; write folder/*.jpg, or folder/**/*.jpg for the folders below too"
-        )
-    return root, names
+    return root, sorted(path.replace(os.sep, "/") for path in found)
 
 
 def _walk(root: str, relative: str, parents: tuple[str, ...]):
-    """Relative names of the images below a folder, sorted; a link back to a parent is not followed."""
+    """Relative names of the files below a folder, sorted; a link back to a parent is not followed."""
     with os.scandir(os.path.join(root, relative)) as unsorted:
         entries = sorted(unsorted, key=lambda entry: entry.name)
     for entry in entries:
@@ -89,5 +89,5 @@ def _walk(root: str, relative: str, parents: tuple[str, ...]):
             real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
             if real not in parents and not entry.name.startswith("."):
                 yield from _walk(root, name, (*parents, os.path.realpath(entry.path)))
-        elif is_image(name):
+        else:
             yield name

@@ -6,15 +6,28 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-__all__ = ["evenly_spaced", "fingerprint", "hold_out", "is_image", "take_evenly"]
+__all__ = ["evenly_spaced", "fingerprint", "hold_out", "is_image", "is_unread", "take_evenly"]
 
-_EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+_EXTENSIONS = frozenset(
+    ".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .tga .avif".split()
+)
+_UNREAD = frozenset(".heic .heif .jxl .svg .psd .dng .nef .cr2 .cr3 .arw .orf .raf .rw2 .dcm .exr .hdr".split())
 
 
 def is_image(path: str) -> bool:
     """True for image files; hidden ones (macOS archives hold ._name.png) and those in hidden folders are not."""
+    return _is_of(path, _EXTENSIONS)
+
+
+def is_unread(path: str) -> bool:
+    """True for pictures of a format that is not read, such as a phone's .heic."""
+    return _is_of(path, _UNREAD)
+
+
+def _is_of(path: str, extensions: frozenset[str]) -> bool:
     file = PurePosixPath(path)
-    return file.suffix.lower() in _EXTENSIONS and not any(part.startswith(".") and part != ".." for part in file.parts)
+    hidden = any(part.startswith(".") and part != ".." for part in file.parts)
+    return file.suffix.lower() in extensions and not hidden
 
 
 def _rank_in_class(labels: np.ndarray) -> np.ndarray:

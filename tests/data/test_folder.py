@@ -191,7 +191,7 @@ def test_a_glob(tree):
     assert source.names == [f"{name}/{i}.png" for name in ("ant", "cat", "dog") for i in (0, 1)]
     assert source.about.class_names == ("ant", "cat", "dog")
     assert len(open_source(f"folder:{tree}/**/3.png", "all")) == 3
-    with pytest.raises(ValueError, match=r"no image matches .*/\*\.jpg; write folder/\*\.jpg"):
+    with pytest.raises(ValueError, match=r"no image in .*/\*\.jpg; expected"):
         open_source(f"folder:{tree}/*.jpg")
     odd = tree.rename(tree.parent / "photos [1]")  # a folder of that name is no glob
     assert len(open_source(f"folder:{odd}", "all")) == 18
@@ -211,3 +211,14 @@ def test_a_list_of_files(tree):
         open_source(f"files:{tree}/list.txt")
     with pytest.raises(ValueError, match=r"cannot read the list .*nothing\.txt: .*; give a text file"):
         open_source(f"files:{tree}/nothing.txt")
+
+
+def test_formats_that_are_not_read_are_told(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
+    with pytest.raises(
+        ValueError, match=r"no picture in .* is read, such as IMG_1\.HEIC; convert them to \.jpg or \.png"
+    ):
+        open_source(f"folder:{tmp_path}")
+    (tmp_path / "a.jpg").write_bytes(encode(picture(0), "JPEG"))
+    told = "no classes, 1 train, no test, 1 picture of unread format ignored: IMG_1.HEIC"
+    assert open_source(f"folder:{tmp_path}").summary == f"folder:{tmp_path}: {told}"

@@ -1,3 +1,6 @@
+import pathlib
+import re
+
 import numpy as np
 import pytest
 
@@ -220,3 +223,11 @@ def test_pretraining_needs_no_test(paths):
 def test_a_test_without_train():
     with pytest.raises(NoSplit, match='no image is left for split "train"; add a train/ folder'):
         select(["test/cat/1.png", "val/cat/2.png"], "train")
+
+
+def test_the_lines_of_the_page_on_data_are_what_is_said():
+    page = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text()
+    rows = re.findall(r"^\| (`[^|]*\.jpg`[^|]*) \| ([^|]*classes[^|]*) \|$", page, re.M)
+    assert len(rows) > 10
+    for files, said in rows:
+        assert told(*re.findall(r"`([^`]*)`", files)) == said
