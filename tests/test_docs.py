@@ -87,6 +87,18 @@ def simclr(page, kind):
     return methods.build("simclr", spec=page.spec, encoder=getattr(page, f"{kind}_encoder"), **options)
 
 
+@pytest.mark.parametrize("page", ("README.md", "docs/diagnosis.md"))
+def test_the_programs_on_a_page_run(run_page, page):
+    run_page(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ("docs/objectives.md", "docs/own_loop.md", "docs/views.md"))
+def test_the_programs_of_a_page_that_compile_more_run(run_page, page):
+    with jax.numpy_dtype_promotion("standard"):  # as readers have it: optax's own optimisers promote
+        run_page(page)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_a_backbone_of_ones_own_trains_on_any_devices(run_page, kind):
@@ -189,8 +201,6 @@ def test_recipes_and_files_that_are_named_exist(page):
 
 def test_readme_names_every_method_and_source():
     readme = PAGES["README.md"].read_text()
-    table = readme.split("## Methods")[1].split("##")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| ") and "`" in line]
-    named = re.findall(r"`(\w+)`", "".join(rows))
-    assert sorted(named) == sorted(methods.REGISTRY)
+    table = readme.split("| kind |")[1].split("\n\n")[0]
+    assert sorted(re.findall(r"`(\w+)`", table)) == sorted(methods.REGISTRY)
     assert set(re.findall(r"^\| `(\w+)", readme, re.M)) == set(source._KINDS)
