@@ -3,7 +3,7 @@ import warnings
 
 import numpy as np
 import pytest
-from pictures import encode, picture
+from pictures import encode, picture, save
 from PIL import Image
 
 from jssl.data.decode import decode_image, parallel_map, read_size
@@ -14,12 +14,6 @@ def test_png_is_exact_and_writable():
     assert size == (16, 16)
     np.testing.assert_array_equal(decoded, picture(3))
     decoded[0, 0] = 0
-
-
-def save(image, kind="PNG"):
-    file = io.BytesIO()
-    image.save(file, kind)
-    return file.getvalue()
 
 
 def test_grey_and_two_colour():
