@@ -1,8 +1,9 @@
-"""Docstrings as the docs site wants them: formulas between dollars, doctests in a block."""
+"""Docstrings as the docs site wants them: formulas as MathML, which browsers draw by themselves, and doctests in a block."""
 
 import re
 
 import griffe
+from latex2mathml.converter import convert
 
 
 class Docstrings(griffe.Extension):
@@ -14,15 +15,16 @@ class Docstrings(griffe.Extension):
 
 
 def rewritten(text: str) -> str:
-    """``.. math::`` and ``:math:`` become $$ and $, runs of ``>>>`` a fenced block."""
-    text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
-    lines = []
+    """``.. math::`` and ``:math:`` become MathML, runs of ``>>>`` a fenced block."""
+    text = re.sub(r":math:`([^`]+)`", lambda found: convert(found[1]), text)
+    paragraphs = []
     for paragraph in re.split(r"\n\s*\n", text):
         indent = re.match(r"\s*", paragraph)[0]
         body = paragraph.strip()
         if body.startswith(".. math::"):
-            paragraph = f"{indent}$${' '.join(body.removeprefix('.. math::').split())}$$"
+            formula = " ".join(body.removeprefix(".. math::").split())
+            paragraph = f'{indent}<div class="formula">{convert(formula, display="block")}</div>'
         elif body.startswith(">>>"):
             paragraph = f"{indent}```pycon\n{paragraph.rstrip()}\n{indent}```"
-        lines.append(paragraph)
-    return "\n\n".join(lines)
+        paragraphs.append(paragraph)
+    return "\n\n".join(paragraphs)
