@@ -53,7 +53,8 @@ class Log:
         self._batch_size = batch_size
         self._on_device: list[Entry] = []
         self._on_host: list[Entry] = []
-        self._start = time.perf_counter()
+        self._start = self._line_start = time.perf_counter()
+        self._untimed = 0  # steps of this line that ran before the clock began
 
     def add(self, step: int, metrics: dict[str, jax.Array], index: jax.Array) -> None:
         """Notes a step that has been started; waits for nothing."""
@@ -64,6 +65,11 @@ class Log:
         rows = jax.device_get([entry.metrics for entry in self._on_device])
         self._on_host += [entry._replace(metrics=row) for entry, row in zip(self._on_device, rows)]
         self._on_device.clear()
+
+    def begin(self) -> None:
+        """Fetches; the clock begins here, so that the steps so far, which compiled, do not count as slow."""
+        self.fetch()
+        self._untimed, self._start = len(self._on_host), time.perf_counter()
 
     def nonfinite(self) -> Entry | None:
         """Fetches; the first step since the last line whose loss or gradient norm is NaN or inf."""
@@ -81,8 +87,12 @@ class Log:
             return {}
         means = {name: float(np.mean([row[name] for row in rows], dtype=np.float64)) for name in rows[0]}
         now = time.perf_counter()
-        means["examples_per_second"] = len(rows) * self._batch_size / max(now - self._start, 1e-9)
-        self._start = now
+        timed, start = len(rows) - self._untimed, self._start
+        if not timed:  # a line of the first step alone
+            timed, start = len(rows), self._line_start
+        means["examples_per_second"] = timed * self._batch_size / max(now - start, 1e-9)
+        self._start = self._line_start = now
+        self._untimed = 0
         self._on_host.clear()
         return means
 

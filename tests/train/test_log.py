@@ -116,6 +116,22 @@ def test_examples_per_second_leave_out_the_pauses(clock):
     assert log.means()["examples_per_second"] == 4.0
 
 
+@pytest.mark.parametrize(("more", "rate"), [(3, 4.0), (0, 0.2)])
+def test_the_compilation_does_not_count_unless_there_is_nothing_else(clock, more, rate):
+    log = Log(batch_size=2)
+    log.add(0, row(1.0), jnp.arange(2))
+    clock.now += 10.0
+    log.begin()
+    for step in range(more):
+        log.add(1 + step, row(2.0), jnp.arange(2))
+        clock.now += 0.5
+    line = log.means()
+    assert line["examples_per_second"] == rate and line["loss"] == (1 + 2 * more) / (1 + more)
+    log.add(9, row(1.0), jnp.arange(2))
+    clock.now += 1.0
+    assert log.means()["examples_per_second"] == 2.0
+
+
 def test_steps_under_way_do_not_run_in_a_pause(clock, monkeypatch):
     """Whatever the device still has to do is waited for on the time that counts."""
     log = filled([1.0, 1.0])
