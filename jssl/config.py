@@ -56,6 +56,7 @@ def default_config() -> ConfigDict:
                 "checkpoint_every": 500,
                 "keep": 2,
                 "keep_every": None,
+                "wandb": None,  # a project of Weights & Biases that metrics go to as well
                 "on_nonfinite": "stop",  # or "skip": drop the update and go on
                 "online_bank": 5000,  # examples of the online k-NN: bank and queries
                 "online_queries": 1000,

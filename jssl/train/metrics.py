@@ -1,6 +1,5 @@
 """metrics.jsonl: one JSON object per line, whole after any kill, with no step twice after a resume."""
 
-import importlib.util
 import json
 import logging
 import math
@@ -10,6 +9,8 @@ import pathlib
 import jax
 import numpy as np
 
+from jssl.train.sinks import TensorBoard, WeightsAndBiases, installed
+
 __all__ = ["MetricsWriter", "read_metrics"]
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ FILE_NAME = "metrics.jsonl"
 
 
 class MetricsWriter:
-    """Appends metrics to ``metrics.jsonl`` in a folder, and to TensorBoard event files where tensorboardX is installed.
+    """Appends metrics to ``metrics.jsonl`` in a folder, and to TensorBoard and Weights & Biases where these are asked for.
 
     Every line reaches the operating system before ``write`` returns. Only the first process writes.
 
@@ -27,9 +28,11 @@ class MetricsWriter:
       start_step: the first step that this run will write; lines of it and later steps are left over from a run that
         got further before it was killed, and are dropped.
       tensorboard: True, False, or None for "if tensorboardX is installed". Events go to ``tensorboard/``.
+      wandb: a project of Weights & Biases; None goes without.
+      config: shown there.
 
     Raises:
-      ValueError: ``tensorboard=True`` and tensorboardX is not installed.
+      ValueError: ``tensorboard=True`` or a ``wandb`` project, and the package is not installed.
       OSError: the file cannot be written.
 
     Example:
@@ -41,24 +44,35 @@ class MetricsWriter:
       [{'step': 0, 'loss': 2.5, 'grad_norm': None, 'nonfinite': ['grad_norm']}]
     """
 
-    def __init__(self, workdir, *, start_step: int = 0, tensorboard: bool | None = None):
-        installed = importlib.util.find_spec("tensorboardX") is not None
-        if tensorboard and not installed:
-            raise ValueError("metrics: tensorboard=True needs tensorboardX: pip install 'jssl[tensorboard]'")
+    def __init__(
+        self,
+        workdir,
+        *,
+        start_step: int = 0,
+        tensorboard: bool | None = None,
+        wandb: str | None = None,
+        config: dict | None = None,
+    ):
+        for package, asked in (("tensorboardX", tensorboard), ("wandb", wandb)):
+            if asked and not installed(package):
+                extra = package.removesuffix("X")
+                raise ValueError(f"metrics: {extra}={asked} needs {package}: pip install 'jssl[{extra}]'")
         self.path = pathlib.Path(workdir) / FILE_NAME
-        self._file = self._events = None
+        self._file = None
+        self._sinks: list[TensorBoard | WeightsAndBiases] = []
         if jax.process_index() != 0:
             return
+        folder = self.path.parent
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             _drop_from(self.path, start_step)
             self._file = open(self.path, "ab", buffering=0)  # a line is one system call: nothing waits in a buffer
         except OSError as error:
             raise self._write_error(error) from error
-        if installed and tensorboard is not False:
-            from tensorboardX import SummaryWriter
-
-            self._events = SummaryWriter(str(self.path.parent / "tensorboard"), purge_step=start_step)
+        if tensorboard is not False and installed("tensorboardX"):
+            self._sinks.append(TensorBoard(folder, start_step=start_step))
+        if wandb:
+            self._sinks.append(WeightsAndBiases(folder, project=wandb, config=config or {}))
 
     def write(self, step: int, metrics: dict) -> None:
         """Appends one line.
@@ -80,10 +94,9 @@ class MetricsWriter:
         if nonfinite:
             line["nonfinite"] = nonfinite
         self._append(json.dumps(line, allow_nan=False).encode() + b"\n")
-        if self._events is not None:
-            for name, value in values.items():
-                if not isinstance(value, str) and name not in nonfinite:
-                    self._events.add_scalar(name, value, int(step))
+        finite = {name: value for name, value in values.items() if name not in nonfinite}
+        for sink in self._sinks:
+            sink.write(int(step), finite)
 
     def _append(self, data: bytes) -> None:
         assert self._file is not None
@@ -100,9 +113,8 @@ class MetricsWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._events is not None:
-            self._events.close()
-            self._events = None
+        while self._sinks:
+            self._sinks.pop().close()
 
     def __enter__(self):
         return self
