@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     pretrain = commands.add_parser("pretrain", help="train an encoder, or resume the run found in the workdir")
     pretrain.add_argument("--config", required=True, help="a recipe, e.g. configs/dino.py:small,cifar10")
     pretrain.add_argument("--workdir", required=True, help="takes checkpoints, metrics.jsonl and config.json")
-    pretrain.add_argument("--no-progress", action="store_true", help="no progress bar")
+    pretrain.add_argument("--no-progress", action="store_true", help="say nothing but warnings and errors")
     pretrain.set_defaults(run=_pretrain)
 
     evaluate = commands.add_parser("evaluate", help="k-NN and linear accuracy of the frozen features")
@@ -80,6 +80,9 @@ def _one_line(args) -> int:
     except (ValueError, OSError) as error:
         print(f"jssl: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("jssl: interrupted", file=sys.stderr)
+        return 130
     except NonFiniteLoss as error:
         print(f"jssl: {error}", file=sys.stderr)
         return 1

@@ -1,5 +1,7 @@
 """Batches read on the host by Grain: for data sets that do not fit on the device."""
 
+import contextlib
+import signal
 from collections import deque
 from collections.abc import Iterator
 from os import cpu_count
@@ -124,6 +126,8 @@ class GrainFeed:
         iterator = iter(dataset)
         ahead: deque[dict[str, jax.Array]] = deque()
         try:
+            with _signals_blocked():  # the first batch starts the workers
+                ahead.append(self._place(self._counted(next(iterator))))
             while True:
                 while len(ahead) < self.prefetch:
                     ahead.append(self._place(self._counted(next(iterator))))
@@ -152,6 +156,17 @@ class GrainFeed:
             return jax.make_array_from_single_device_arrays(shape, self._sharding, shards)
 
         return {name: place(array) for name, array in batch.items()}
+
+
+@contextlib.contextmanager
+def _signals_blocked():
+    """Ctrl-C and schedulers signal a whole group of processes. Workers inherit this mask and leave the answer to the process
+    that started them, which saves and then closes them; meanwhile another of its threads may take the signal."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _mark_flags_parsed():

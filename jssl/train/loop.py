@@ -1,12 +1,12 @@
 """The loop: batches in, metrics out, checkpoints on the way. It reads the config and knows no method by name."""
 
+import contextlib
 import json
 import logging
 import pathlib
-import signal
+from collections.abc import Callable
 
 import jax
-from tqdm import tqdm
 
 from jssl.config import complete
 from jssl.data.card import Card
@@ -16,78 +16,106 @@ from jssl.train.checkpoints import Checkpointer
 from jssl.train.log import Log, NonFiniteLoss, nonfinite_loss
 from jssl.train.metrics import MetricsWriter
 from jssl.train.online import OnlineEvaluation
+from jssl.train.progress import Progress
+from jssl.train.replaced import write_replaced
+from jssl.train.signals import EXIT_CODES, StopSignals
+from jssl.train.workdir import locked, workdir_path
 
-__all__ = ["PREEMPTED", "NonFiniteLoss", "pretrain"]
-
-PREEMPTED = 143
-"""Exit code after SIGTERM: 128 + 15, which schedulers take for a requeue."""
+__all__ = ["NonFiniteLoss", "pretrain"]
 
 
 def pretrain(config, workdir: str, *, progress: bool = True) -> int:
     """Runs (or resumes) the pretraining that ``config`` describes in ``workdir``.
 
+    In the main thread it handles SIGTERM and SIGINT while it runs; elsewhere it leaves signals alone.
+
     Args:
       config: see ``jssl.config.default_config``.
       workdir: takes config.json, data.json, metrics.jsonl and checkpoints/; a run found there is resumed.
-      progress: show the bar.
+      progress: say what goes on, on stderr: a bar in a terminal, lines elsewhere, a summary at the end.
 
     Returns:
-      0 when all steps are done, 143 when SIGTERM stopped it after saving.
+      0 when all steps are done; 143 when SIGTERM stopped it after saving, 130 when SIGINT did.
 
     Raises:
-      ValueError: a config, data or checkpoint that does not fit.
+      ValueError: a config, data, workdir or checkpoint that does not fit, or another run in the workdir.
+      OSError: the workdir cannot be written, or was deleted.
       NonFiniteLoss: the loss was NaN or inf; nonfinite.json in the workdir names step and examples.
     """
+    folder = workdir_path(workdir)
+    told = Progress(config.data.batch_size, shown=progress and jax.process_index() == 0)
+    with locked(folder) as check_lock, StopSignals() as signals, told:
+        return _pretrain(config, folder, check_lock, signals, told)
+
+
+def _pretrain(config, folder: pathlib.Path, check_lock: Callable, signals: StopSignals, progress: Progress) -> int:
     source = setup.open_data(config, "train")
+    progress.say(source.summary)
     card = Card.of(source)
     run = setup.build(config, card)
-    folder = pathlib.Path(workdir)
-    folder.mkdir(parents=True, exist_ok=True)
     state, specs = run.init_state()
-    steps, options = run.config.steps, run.config.run
+    steps, batch_size, options = run.config.steps, config.data.batch_size, run.config.run
     checkpoints = Checkpointer(
         setup.checkpoint_folder(folder),
         every=options.checkpoint_every,
         keep=options.keep,
         keep_every=options.keep_every,
     )
-    with checkpoints, Preemption() as preemption:
+    with checkpoints:
         state = resume(checkpoints, state, config, source)
         start = int(state.step)
         (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1))
         (folder / "data.json").write_text(json.dumps(card.to_json(), indent=1))
+        if start == steps:
+            progress.begin(start, steps)
+            return 0
+        held_out = setup.open_held_out(config)
         feed = setup.make_feed(config, source, run.mesh)
         step_fn = run.make_step(specs)
-        online = OnlineEvaluation(run, source, setup.open_held_out(config))
+        online = OnlineEvaluation(run, source, held_out)
         meta = {"config": config.to_dict(), "data": card.to_json()}
-        log = Log(config.data.batch_size)
-        bar = tqdm(total=steps, initial=start, unit="step", disable=not progress, dynamic_ncols=True, mininterval=1)
-        with MetricsWriter(folder, start_step=start) as writer, bar:
-            for step, batch in zip(range(start, steps), feed.iterate(start)):
+        progress.begin(start, steps)
+        metrics_to = MetricsWriter(folder, start_step=start, wandb=options.wandb, config=config.to_dict())
+        with metrics_to as writer, contextlib.closing(feed.iterate(start)) as batches:
+            log = Log(batch_size)
+            for step, batch in zip(range(start, steps), batches):
+                if signals.requested and step == start:
+                    return EXIT_CODES[signals.requested]
                 with jax.transfer_guard("disallow"):  # a hidden host sync in the step is an error, not a slow run
                     state, metrics = step_fn(state, batch)
                 done = step + 1
                 log.add(step, metrics, batch["index"])
-                stop, last = preemption.requested, done == steps
+                if step == start:
+                    log.begin()
+                    progress.first_step()
+                stop, last = signals.requested, done == steps
                 line_due = last or done % options.log_every == 0
                 save_due = last or stop or done % options.checkpoint_every == 0
+                if line_due or save_due:
+                    check_lock()
                 # A checkpoint must not hold a state whose loss nobody has looked at.
                 if (line_due or save_due) and options.on_nonfinite == "stop" and (bad := log.nonfinite()):
                     raise nonfinite_loss(bad, folder, last_good=checkpoints.latest_step())
                 if line_due:
-                    line = log.means()
+                    line = {**log.means(), **run.rates(step), "epoch": done * batch_size / card.num_examples}
                     writer.write(step, line)
-                    bar.set_postfix(online.postfix(line), refresh=False)
+                    progress.figures(done, line)
                 if last or (options.eval_every and done % options.eval_every == 0):
                     with log.paused():
                         if figures := online(state):
                             writer.write(step, figures)
-                bar.update()
+                            progress.figures(done, figures)
+                progress.step()
                 if save_due:
                     checkpoints.save(done, state, meta, force=True)
-                if stop:
-                    logging.warning("SIGTERM: saved step %d in %s; run the same command to continue", done, folder)
-                    return PREEMPTED
+                if stop and not last:
+                    write_replaced(folder, source, held_out)
+                    logging.warning(
+                        "%s: saved step %d in %s; run the same command to continue", stop.name, done, folder
+                    )
+                    return EXIT_CODES[stop]
+    check_lock()  # a workdir that was deleted since the last line: nothing of the run is left
+    progress.finish(folder, write_replaced(folder, source, held_out))
     return 0
 
 
@@ -108,19 +136,3 @@ def resume(checkpoints: Checkpointer, state, config, source):
     if meta["data"]["fingerprint"] != source.fingerprint:
         raise ValueError(f"the checkpoint in {checkpoints.folder} was trained on other data; use a new workdir")
     return state
-
-
-class Preemption:
-    """Notes SIGTERM while the context is open; the loop saves and leaves after the step under way."""
-
-    requested = False
-
-    def __enter__(self):
-        self._previous = signal.signal(signal.SIGTERM, self._note)
-        return self
-
-    def _note(self, *_):
-        self.requested = True
-
-    def __exit__(self, *error):
-        signal.signal(signal.SIGTERM, self._previous)

@@ -1,5 +1,7 @@
 """What a run says of itself on examples that it does not train on: its own loss, collapse measures, and k-NN on labels."""
 
+import functools
+
 import jax
 import numpy as np
 
@@ -23,7 +25,6 @@ class OnlineEvaluation:
     """
 
     def __init__(self, run, train: Source, held_out: Source | None):
-        self._last: dict = {}
         self._idle = held_out is None
         if held_out is None:
             return
@@ -33,40 +34,33 @@ class OnlineEvaluation:
         self._queries = _subset(len(held_out), options.online_queries)
         self._sharding = sharding.batch_sharding(run.mesh)
         self._batch = min(run.config.data.batch_size, len(self._queries)) // run.mesh.size * run.mesh.size
-        self._labels = None
-        if "label" in train.spec and "label" in held_out.spec:
-            self._labels = tuple(_labels(source, rows) for source, rows in self._parts())
         self._loss = jax.jit(self._held_out_loss)
 
     def __call__(self, state) -> dict:
         """Returns ``eval/...`` metrics."""
         if self._idle:
             return {}
-        self._last = {f"eval/{name}": value for name, value in self._losses(state).items()}
+        figures = {f"eval/{name}": value for name, value in self._losses(state).items()}
         readout = next(iter(self._run.method.readouts.values()))
         variables = methods.weights(state)
         bank, queries = (
             extract(readout, variables, source, indices=rows, sharding=self._sharding) if rows is not None else None
             for source, rows in ((self._train, self._bank if self._labels else None), (self._held_out, self._queries))
         )
-        self._last |= {f"eval/{name}": value for name, value in collapse.summary(queries).items()}
+        figures |= {f"eval/{name}": value for name, value in collapse.summary(queries).items()}
         if self._labels:
             of_bank, of_queries = self._labels
             predicted = knn.predict(bank, of_bank, queries, num_classes=self._train.about.num_classes, k=20)
-            self._last["eval/knn"] = float(np.mean(predicted == of_queries))
-        return self._last
+            figures["eval/knn"] = float(np.mean(predicted == of_queries))
+        return figures
 
-    def postfix(self, metrics: dict) -> dict:
-        """What the progress bar shows."""
-        shown = {"loss": f"{metrics['loss']:.3f}", "ex/s": f"{metrics['examples_per_second']:.0f}"}
-        if "eval/loss" in self._last:
-            shown["held-out"] = f"{self._last['eval/loss']:.3f}"
-        if "eval/knn" in self._last:
-            shown["knn"] = f"{100 * self._last['eval/knn']:.1f}%"
-        return shown
-
-    def _parts(self):
-        return (self._train, self._bank), (self._held_out, self._queries)
+    @functools.cached_property
+    def _labels(self) -> tuple[np.ndarray, ...]:
+        """Of the bank and of the queries; empty where there are none. Read when they are asked for: it takes a while."""
+        if not ("label" in self._train.spec and "label" in self._held_out.spec):
+            return ()
+        parts = (self._train, self._bank), (self._held_out, self._queries)
+        return tuple(stack(source, rows)["label"] for source, rows in parts)
 
     def _losses(self, state) -> dict[str, float]:
         """Means of the loss, and of the method's own metrics, over whole batches: the loss of some methods depends on their
@@ -92,7 +86,3 @@ class OnlineEvaluation:
 def _subset(length: int, limit: int) -> np.ndarray:
     """A fixed random subset: folders are sorted by class, so the first examples would be of one."""
     return np.sort(np.random.default_rng(0).permutation(length)[:limit])
-
-
-def _labels(source: Source, rows: np.ndarray) -> np.ndarray:
-    return stack(source, rows)["label"]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import logging
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,9 +15,13 @@ from ml_collections import ConfigDict
 from jssl import data, durations, methods, sharding
 from jssl.config import LENGTHS
 from jssl.data.card import Card
+from jssl.hints import nearest
 from jssl.train import optimizers, schedules
 from jssl.train.state import init_state
 from jssl.train.step import make_train_step
+
+DTYPES = ("float32", "bfloat16")
+"""Of the computation. Gradients in float16 underflow unless the loss is scaled, which nothing here does."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Run:
       method: the method record.
       tx: the optimiser.
       momentum: step -> EMA momentum of the teacher.
+      rates: step -> what the schedules say there, for the log.
       key: of the run.
     """
 
@@ -39,6 +45,7 @@ class Run:
     method: methods.Method
     tx: Any
     momentum: schedules.Schedule
+    rates: Callable
     key: jax.Array
 
     def init_state(self):
@@ -72,12 +79,14 @@ def build(config: ConfigDict, card: Card, *, mesh: Mesh | None = None) -> Run:
                 f"data.batch_size={config.data.batch_size} is not divisible by {mesh.size} devices x accumulate="
                 f"{config.accumulate}; use a multiple of {share}"
             )
+    if config.dtype not in DTYPES:
+        raise ValueError(f"dtype={config.dtype!r}{nearest(config.dtype, DTYPES)}")
     options = config.method.to_dict()
     method = methods.build(
         options.pop("name"), spec=card.spec, about=card.about, dtype=jnp.dtype(config.dtype), **options
     )
-    key = jax.random.key(config.seed)
-    return Run(config, card, mesh, method, make_optimizer(config), make_momentum(config), key)
+    key, rates = jax.random.key(config.seed), make_rates(config, teacher=method.teacher is not None)
+    return Run(config, card, mesh, method, make_optimizer(config), make_momentum(config), rates, key)
 
 
 def resolve_lengths(config: ConfigDict, num_examples: int) -> ConfigDict:
@@ -114,22 +123,35 @@ def resolve_lengths(config: ConfigDict, num_examples: int) -> ConfigDict:
             )
         except ValueError as error:
             raise ValueError(f"{key}: {error}") from error
+        if steps < 1 and key in ("steps", "run.log_every", "run.checkpoint_every"):
+            raise ValueError(f"{key}={value}: give at least one step")
         section[last] = steps
         if key == "steps":
             total = steps
     return resolved
 
 
+def learning_rate(config: ConfigDict) -> schedules.Schedule:
+    """The learning rate of ``config.optimizer`` over the whole run; lengths are in steps."""
+    o = config.optimizer
+    return schedules.warmup_cosine(o.learning_rate, o.warmup, config.steps, end=o.learning_rate_end)
+
+
+def weight_decay(config: ConfigDict) -> optimizers.Rate:
+    """The weight decay of ``config.optimizer``: a number, or a schedule over the whole run."""
+    o = config.optimizer
+    if o.weight_decay_end is None:
+        return o.weight_decay
+    return schedules.cosine(o.weight_decay, o.weight_decay_end, config.steps)
+
+
 def make_optimizer(config: ConfigDict):
     """The optimiser of ``config.optimizer``, whose lengths are in steps."""
     o = config.optimizer
-    weight_decay = o.weight_decay
-    if o.weight_decay_end is not None:
-        weight_decay = schedules.cosine(o.weight_decay, o.weight_decay_end, config.steps)
     return optimizers.build(
         o.name,
-        learning_rate=schedules.warmup_cosine(o.learning_rate, o.warmup, config.steps, end=o.learning_rate_end),
-        weight_decay=weight_decay,
+        learning_rate=learning_rate(config),
+        weight_decay=weight_decay(config),
         clip_norm=o.clip_norm,
         constant_rate=o.constant_rate,
         peak=o.learning_rate,
@@ -145,6 +167,18 @@ def make_momentum(config: ConfigDict) -> schedules.Schedule:
     if ema.schedule not in ("cosine", "linear"):
         raise ValueError(f"no ema.schedule {ema.schedule!r}: use cosine or linear")
     return getattr(schedules, ema.schedule)(ema.momentum, ema.momentum_end, config.steps)
+
+
+def make_rates(config: ConfigDict, *, teacher: bool) -> Callable[[int], dict[str, jax.Array]]:
+    """step -> learning_rate, weight_decay and, with a teacher, ema_momentum: what the update of that step takes."""
+    rates = {"learning_rate": learning_rate(config), "weight_decay": weight_decay(config)}
+    if teacher:
+        rates["ema_momentum"] = make_momentum(config)
+
+    def at(step):
+        return {name: rate(step) if callable(rate) else jnp.float32(rate) for name, rate in rates.items()}
+
+    return jax.jit(at)
 
 
 def open_data(config: ConfigDict, split: str) -> data.Source:
@@ -163,10 +197,11 @@ def open_held_out(config: ConfigDict) -> data.Source | None:
 
 def make_feed(config: ConfigDict, source: data.Source, mesh: Mesh):
     """The feed of ``config.data``: ``iterate(start_step)``."""
-    section = config.data
-    return data.make_feed(
-        section.feed, source, mesh, seed=config.seed, global_batch=section.batch_size, **section.options.to_dict()
-    )
+    section, options = config.data, config.data.options.to_dict()
+    given = {"seed": config.seed, "global_batch": section.batch_size}
+    if taken := options.keys() & given.keys():
+        raise ValueError(f"data.options.{min(taken)}: set --config.seed and --config.data.batch_size instead")
+    return data.make_feed(section.feed, source, mesh, **given, **options)
 
 
 def abstract(state):
