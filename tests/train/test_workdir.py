@@ -35,7 +35,9 @@ def holder(tmp_path):
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
 def test_a_second_run_is_refused_until_the_first_is_dead(tmp_path, holder, caplog):
     folder = tmp_path / "run"
-    with pytest.raises(ValueError, match=rf"is going on in {folder} \(host {socket.gethostname()}, process {holder.pid}"):
+    with pytest.raises(
+        ValueError, match=rf"is going on in {folder} \(host {socket.gethostname()}, process {holder.pid}"
+    ):
         with locked(folder):
             pass
     holder.kill()
