@@ -50,7 +50,6 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
 
 def _pretrain(config, folder: pathlib.Path, check_lock: Callable, signals: StopSignals, progress: Progress) -> int:
     source = setup.open_data(config, "train")
-    progress.say(source.summary)
     card = Card.of(source)
     run = setup.build(config, card)
     state, specs = run.init_state()
@@ -74,6 +73,7 @@ def _pretrain(config, folder: pathlib.Path, check_lock: Callable, signals: StopS
         step_fn = run.make_step(specs)
         online = OnlineEvaluation(run, source, held_out)
         meta = {"config": config.to_dict(), "data": card.to_json()}
+        progress.say(source.summary)
         progress.begin(start, steps)
         metrics_to = MetricsWriter(folder, start_step=start, wandb=options.wandb, config=config.to_dict())
         with metrics_to as writer, contextlib.closing(feed.iterate(start)) as batches:
