@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time __getattr__ finds them
     from jssl import methods, objectives, views
+    from jssl.report.load import load
     from jssl.train.loop import pretrain
 
-__all__ = ["__version__", "methods", "objectives", "pretrain", "views"]
+__all__ = ["__version__", "load", "methods", "objectives", "pretrain", "views"]
 __version__ = "0.1.0"
 
 _HOMES = {
+    "load": "jssl.report.load",
     "methods": "jssl.methods",
     "objectives": "jssl.objectives",
     "pretrain": "jssl.train.loop",

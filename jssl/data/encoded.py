@@ -13,7 +13,7 @@ from jssl.data.source import About, Source
 
 __all__ = ["EncodedSource"]
 
-_CANVAS = 256  # side of the square for files that differ in size
+CANVAS = 256  # side of the square for files that differ in size
 
 
 class EncodedSource(Source):
@@ -59,7 +59,7 @@ class EncodedSource(Source):
         self.names, self.labels, self.on_error = names, labels, on_error
         self.about = About(class_names=class_names)
         sizes, contents = self._sample()
-        side = image_size or _CANVAS
+        side = image_size or CANVAS
         self.canvas = sizes.pop() if image_size is None and len(sizes) == 1 else (side, side)
         self.spec = {
             "image": jax.ShapeDtypeStruct((*self.canvas, 3), np.uint8),

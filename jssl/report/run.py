@@ -37,6 +37,17 @@ class Loaded:
         run = self.run
         return init_state(run.method, optax.identity(), run.key, run.card.spec, run.mesh)[0]
 
+    @property
+    def text(self) -> Text | None:
+        """How its text readout takes captions; None where it was trained on none."""
+        about, captions = self.run.card.about, self.run.card.spec.get("captions")
+        return Text(about.tokenizer, captions.shape[1]) if about.tokenizer and captions is not None else None
+
+    def check_teacher(self, teacher: bool) -> None:
+        """ValueError if a teacher is asked for where there is none."""
+        if teacher and self.run.method.teacher is None:
+            raise ValueError(f"{self.run.method.name} has no teacher; leave --teacher out")
+
     def encoder(self, sources, *, trained: bool = True, teacher: bool = False, batch_size: int = 256) -> Encoder:
         """What is evaluated: the features that its readouts give of ``sources``, split -> Source.
 
@@ -49,18 +60,15 @@ class Loaded:
         Raises:
           ValueError: a method without teacher.
         """
-        if teacher and self.run.method.teacher is None:
-            raise ValueError(f"{self.run.method.name} has no teacher; leave --teacher out")
+        self.check_teacher(teacher)
         variables = weights(self.state if trained else self.initial, teacher=teacher)
-        about, captions = self.run.card.about, self.run.card.spec.get("captions")
-        text = Text(about.tokenizer, captions.shape[1]) if about.tokenizer and captions is not None else None
         return Encoder(
             self.run.method.readouts,
             variables,
             sources,
             batch_size=-(-batch_size // self.run.mesh.size) * self.run.mesh.size,
             sharding=sharding.batch_sharding(self.run.mesh),
-            text=text,
+            text=self.text,
             name=self.run.method.name,
         )
 

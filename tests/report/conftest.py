@@ -40,7 +40,8 @@ def workdir(tmp_path_factory):
     config.data.source = "folder:gone"
     run = setup.build(config, Card.of(source))
     state, _ = run.init_state()
-    state = state.replace(teacher=jax.tree.map(lambda x: 2 * x, state.teacher))  # to be told from the student
+    teacher = jax.tree.map(lambda x: 2 * x, state.teacher)  # to be told from the student
+    state = state.replace(step=state.step + 3, teacher=teacher)
     assert run.mesh.shape["fsdp"] == 4 and sharding.AXES == ("data", "fsdp")
     with Checkpointer(setup.checkpoint_folder(folder), every=1) as checkpoints:
         checkpoints.save(3, state, {"config": config.to_dict(), "data": run.card.to_json()})
