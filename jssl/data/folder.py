@@ -38,10 +38,10 @@ class FolderSource(EncodedSource):
             raise ValueError(f"no picture in {path} is read, such as {unread[0]}; convert them to .jpg or .png")
         if not names:
             raise ValueError(f"no image in {path}; expected {path}/<class>/<name>.png (or .jpg, .webp, ...)")
-        found = arrange(names, holdout=holdout)
+        found = arrange(names, holdout=holdout, title=f"{self.KIND}:{path}")
         chosen, labels, class_names = found.select(split, limit)
         super().__init__([names[i] for i in chosen], labels, class_names, image_size=image_size, on_error=on_error)
-        self.summary = f"{self.KIND}:{path}: {found.summary(split)}"
+        self.summary = found.summary(split)
         if unread:
             self.summary += ", " + ignored("picture of unread format", unread)
 

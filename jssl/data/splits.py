@@ -34,6 +34,7 @@ class Arrangement:
       unused: positions of a val/ folder that is not needed, since there is test/.
       strays: positions of pictures that are outside of the folders of splits and classes.
       holdout: part of each class that is held out where there is no folder for "test".
+      title: what messages call the data set.
     """
 
     paths: Sequence[str]
@@ -43,6 +44,7 @@ class Arrangement:
     unused: np.ndarray
     strays: np.ndarray
     holdout: float
+    title: str
 
     def select(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
         """The pictures of a split.
@@ -62,9 +64,8 @@ class Arrangement:
             raise ValueError(f'split is "{split}"; use "train", "test" or "all"')
         chosen = np.arange(len(self.paths)) if split == "all" else self.splits[split]
         if not len(chosen):
-            raise NoSplit(
-                f'no image is left for split "{split}"; add a {split}/ folder or change holdout={self.holdout}'
-            )
+            told = f'no image is left for split "{split}" of {self.title}'
+            raise NoSplit(f"{told}; add a {split}/ folder or change holdout={self.holdout}")
         if limit is not None:
             chosen = chosen[take_evenly(self.labels[chosen], limit)]
         if (self.labels[chosen] < 0).any():
@@ -74,12 +75,13 @@ class Arrangement:
     def summary(self, split: str) -> str:
         """What was found, in one line.
 
-        >>> arrange(["cat/1.png", "cat/2.png", "dog/1.png", "x.png"], holdout=0.5).summary("train")
-        '2 classes, 2 train, 1 test, 1 stray picture ignored: x.png'
+        >>> found = arrange(["cat/1.png", "cat/2.png", "dog/1.png", "x.png"], holdout=0.5, title="folder:pets")
+        >>> found.summary("train")
+        'folder:pets: 2 classes, 2 train, 1 test, 1 stray picture ignored: x.png'
         """
         classes = f"{len(self.class_names)} classes" if self.class_names else "no classes"
         if split == "all":
-            return f"{classes}, all {len(self.paths)} pictures, whatever their split"
+            return f"{self.title}: {classes}, all {len(self.paths)} pictures, whatever their split"
         told = [classes]
         for name in ("train", "test"):
             rows = self.splits[name]
@@ -89,7 +91,7 @@ class Arrangement:
             told.append(f"{len(self.unused)} val not used")
         if len(self.strays):
             told.append(ignored("stray picture", [self.paths[i] for i in self.strays]))
-        return ", ".join(told)
+        return f"{self.title}: {', '.join(told)}"
 
 
 def ignored(what: str, names: Sequence[str]) -> str:
@@ -103,7 +105,9 @@ def ignored(what: str, names: Sequence[str]) -> str:
     )
 
 
-def arrange(paths: Sequence[str], classes: Sequence[str | None] | None = None, *, holdout: float = 0.1) -> Arrangement:
+def arrange(
+    paths: Sequence[str], classes: Sequence[str | None] | None = None, *, holdout: float = 0.1, title: str = "pictures"
+) -> Arrangement:
     """Reads splits and classes off the names of folders.
 
     1. Outer folders that hold all folders are passed over.
@@ -123,6 +127,7 @@ def arrange(paths: Sequence[str], classes: Sequence[str | None] | None = None, *
       classes: of each file, None where there is none, as far as something else than folders tells them. Numbers keep
         their value as labels.
       holdout: part of each class that is "test" where there are no folders for it.
+      title: what messages call the data set.
 
     Raises:
       ValueError: holdout is out of range.
@@ -162,7 +167,7 @@ def arrange(paths: Sequence[str], classes: Sequence[str | None] | None = None, *
     if not len(splits["test"]):
         held = hold_out(labels[splits["train"]], holdout)
         splits = {"train": splits["train"][~held], "test": splits["train"][held]}
-    return Arrangement(paths, splits, labels, names, groups["val"], np.sort(np.concatenate(strays)), holdout)
+    return Arrangement(paths, splits, labels, names, groups["val"], np.sort(np.concatenate(strays)), holdout, title)
 
 
 def _names(found: set[str], numbers: bool) -> tuple[str, ...]:

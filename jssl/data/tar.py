@@ -52,13 +52,13 @@ class TarSource(EncodedSource):
         names = [member.name for _, member in inside]
         if _are_folders(paths, names):
             names = [f"{_stem(path)}/{name}" for (path, _), name in zip(inside, names)]
-        found = arrange(names, [member.label for _, member in inside], holdout=holdout)
+        found = arrange(names, [member.label for _, member in inside], holdout=holdout, title=f"tar:{pattern}")
         chosen, labels, class_names = found.select(split, limit)
         self._paths = [inside[i][0] for i in chosen]
         self._places = [inside[i][1].place for i in chosen]
         names = [names[i] for i in chosen]
         super().__init__(names, labels, class_names, image_size=image_size, on_error=on_error)
-        self.summary = f"tar:{pattern}: {found.summary(split)}"
+        self.summary = found.summary(split)
         if lost:
             self.summary += ", " + ignored("dead link", lost)
 

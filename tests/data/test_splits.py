@@ -75,8 +75,11 @@ def test_strays_are_left_out_and_told():
     positions, labels, _ = found.select("train")
     assert positions.tolist() == [1, 2, 4] and labels.tolist() == [0, 1, 1]
     assert found.select("test")[0].tolist() == [5, 6]
-    assert found.summary("train") == "2 classes, 3 train, 2 test, 2 stray pictures ignored, the first: train/x.png"
-    assert found.summary("all") == "2 classes, all 7 pictures, whatever their split"
+    assert (
+        found.summary("train")
+        == "pictures: 2 classes, 3 train, 2 test, 2 stray pictures ignored, the first: train/x.png"
+    )
+    assert found.summary("all") == "pictures: 2 classes, all 7 pictures, whatever their split"
     positions, labels, names = found.select("all")
     assert positions.tolist() == list(range(7)) and labels is None and names == ()
 
@@ -86,7 +89,7 @@ def test_most_pictures_are_no_strays():
     paths = [*(f"{i}.png" for i in range(30)), "edited/a/1.png", "edited/b/2.png"]
     positions, labels, names = select(paths, "train", holdout=0)
     assert positions.tolist() == list(range(32)) and labels is None and names == ()
-    assert arrange(paths).summary("train") == "no classes, 29 train, 3 test"
+    assert arrange(paths).summary("train") == "pictures: no classes, 29 train, 3 test"
 
 
 def test_pictures_left_out_do_not_change_what_is_held_out():
@@ -123,7 +126,7 @@ def test_bad_options(options, message):
 
 
 def told(*paths, split="train", holdout=0.5):
-    return arrange(paths, holdout=holdout).summary(split)
+    return arrange(paths, holdout=holdout).summary(split).removeprefix("pictures: ")
 
 
 def labelled(*paths, split="train", holdout=0):
@@ -216,12 +219,14 @@ def test_two_spellings_of_an_accent_are_one_class():
 def test_pretraining_needs_no_test(paths):
     assert list(labelled(*paths, holdout=0.1)) == paths
     assert ", no test" in told(*paths, holdout=0.1)
-    with pytest.raises(NoSplit, match='no image is left for split "test"; add a test/ folder or change holdout=0.1'):
+    with pytest.raises(
+        NoSplit, match='no image is left for split "test" of pictures; add a test/ folder or change holdout=0.1'
+    ):
         select(paths, "test")
 
 
 def test_a_test_without_train():
-    with pytest.raises(NoSplit, match='no image is left for split "train"; add a train/ folder'):
+    with pytest.raises(NoSplit, match='no image is left for split "train" of pictures; add a train/ folder'):
         select(["test/cat/1.png", "val/cat/2.png"], "train")
 
 
