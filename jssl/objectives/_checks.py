@@ -4,8 +4,18 @@ import jax
 import jax.numpy as jnp
 
 
+def are_arrays(function: str, **arrays: object) -> None:
+    """Raises ValueError for a list, or anything else that is no array."""
+    for name, array in arrays.items():
+        if not hasattr(array, "ndim"):
+            raise ValueError(
+                f"{function}: {name} is a {type(array).__name__}; pass an array, jax.numpy.asarray({name})"
+            )
+
+
 def same_shape(function: str, **arrays: jax.Array) -> None:
     """Raises ValueError naming both shapes unless all arrays have the first one's shape."""
+    are_arrays(function, **arrays)
     (first, reference), *rest = arrays.items()
     for name, array in rest:
         if array.shape != reference.shape:
@@ -23,7 +33,8 @@ def last_axis(function: str, **arrays: jax.Array) -> None:
 
 
 def rank(function: str, expected: int, axes: str, **arrays: jax.Array) -> None:
-    """Raises ValueError unless every array has `expected` axes, named in `axes`, none of them empty."""
+    """Raises ValueError unless every array is one and has `expected` axes, named in `axes`, none of them empty."""
+    are_arrays(function, **arrays)
     for name, array in arrays.items():
         if array.ndim != expected:
             raise ValueError(f"{function}: {name} must be {axes}, got shape {array.shape}")

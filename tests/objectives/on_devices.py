@@ -8,13 +8,12 @@ import numpy as np
 P = jax.P
 
 
-def mesh_of(devices: int):
+def mesh_of(devices: int, axis_type=jax.sharding.AxisType.Auto):
     """A mesh and the batch axes: one axis for two devices, (data, fsdp) from four on, so that tuples are met too."""
-    auto = jax.sharding.AxisType.Auto
     if devices < 4:
-        return jax.make_mesh((devices,), ("data",), axis_types=(auto,), devices=jax.devices()[:devices]), "data"
-    mesh = jax.make_mesh((devices // 2, 2), ("data", "fsdp"), axis_types=(auto, auto), devices=jax.devices()[:devices])
-    return mesh, ("data", "fsdp")
+        return jax.make_mesh((devices,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:devices]), "data"
+    types, used = (axis_type, axis_type), jax.devices()[:devices]
+    return jax.make_mesh((devices // 2, 2), ("data", "fsdp"), axis_types=types, devices=used), ("data", "fsdp")
 
 
 def specs_of(batch_axes, axis_name):

@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 import on_devices
 import pytest
+from jax.sharding import AxisType
 from objective_table import TABLE
 
 from jssl import objectives
@@ -57,29 +58,55 @@ def test_same_loss_without_jit(row):
     close(row.function(*arrays), row.value_and_grads(*arrays)[0])
 
 
-@pytest.mark.parametrize("name", ["info_nce queue", "nt_xent chunked", "dino_loss", "mae_loss"])
-def test_same_loss_and_gradient_for_sharded_arrays_under_plain_jit(name):
-    row = TABLE[name]
-    arrays = arrays_of(row)
-    mesh, axis_name = on_devices.mesh_of(8)
+def slow_but(*quick):
+    """All objectives, of which only the named ones are fast tests."""
+    return [pytest.param(row, id=name, marks=[] if name in quick else pytest.mark.slow) for name, row in TABLE.items()]
+
+
+@every_objective
+def test_arrays_of_an_explicit_mesh_are_taken(row):
+    """On jax.make_mesh's default JAX refuses, while tracing, whatever has no layout that follows from its operands'."""
+    arrays = [jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s) for x, s in laid_out(row, AxisType.Explicit)]
+    loss, grads = jax.eval_shape(row.value_and_grads, *arrays)
+    assert loss.shape == ()
+    assert all(grad is None or grad.shape == x.shape for grad, x in zip(grads, arrays))
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+@pytest.mark.parametrize("row", slow_but("nt_xent chunked", "barlow_twins_loss"))
+def test_same_loss_and_gradient_for_sharded_arrays_under_plain_jit(row, kind):
+    sharded = row.value_and_grads(*[jax.device_put(x, sharding) for x, sharding in laid_out(row, kind)])
+    jax.tree.map(close, sharded, row.value_and_grads(*arrays_of(row)))
+
+
+def laid_out(row, kind):
+    """The arrays of a row, each with its layout on eight devices."""
+    mesh, axis_name = on_devices.mesh_of(8, kind)
     shardings = [jax.NamedSharding(mesh, spec) for spec in on_devices.specs_of(row.batch_axes, axis_name)]
-    sharded = row.value_and_grads(*map(jax.device_put, arrays, shardings))
-    jax.tree.map(close, sharded, row.value_and_grads(*arrays))
+    return list(zip(arrays_of(row), shardings))
 
 
-# A loss built on a gather with and without chunks, one on a mean, one on a quotient of sums, one with a derivative of
-# its own and an array that all devices share, one with scalars that they share.
+def test_a_queue_is_written_from_an_explicit_mesh():
+    mesh, axis_name = on_devices.mesh_of(8, AxisType.Explicit)
+    queue, keys = np.zeros((12, 4), np.float32), np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    expected = objectives.enqueue(jnp.asarray(queue), jnp.int32(7), jnp.asarray(keys))
+    with jax.set_mesh(mesh):
+        sharded = jax.device_put(keys, jax.NamedSharding(mesh, jax.P(axis_name)))
+        written = jax.jit(objectives.enqueue)(queue, np.int32(7), sharded)
+    jax.tree.map(close, written, expected)
+
+
+# Fast are a loss built on a gather with and without chunks, one on a mean, one on a quotient of sums, one with a derivative
+# of its own and an array that all devices share, one with scalars that they share.
 @pytest.mark.parametrize(
-    "name", ["nt_xent", "nt_xent chunked", "dino_loss", "mae_loss", "causal_lm_loss", "siglip_loss"]
+    "row", slow_but("nt_xent", "nt_xent chunked", "dino_loss", "mae_loss", "causal_lm_loss", "siglip_loss")
 )
-def test_parameter_gradient_follows_the_documented_rule(name):
+def test_parameter_gradient_follows_the_documented_rule(row):
     """Nothing to reduce in shard_map; one pmean of the gradients in pmap and with check_vma=False."""
-    row, devices = TABLE[name], 4
+    devices = 4
     arrays = arrays_of(row)
     scale = np.linspace(0.5, 1.5, arrays[0].shape[-1]).astype(np.float32)
-    mesh = jax.make_mesh(
-        (devices,), ("data",), axis_types=(jax.sharding.AxisType.Auto,), devices=jax.devices()[:devices]
-    )
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
 
     def loss(scale, *arrays, axis_name=None):
         predicted = arrays[0] * scale.reshape((1,) * (arrays[0].ndim - 1) + scale.shape)
@@ -200,6 +227,14 @@ def test_wrong_rank_is_refused(row):
         row.function(arrays[0][0], *arrays[1:])
     with pytest.raises(ValueError, match="shape"):
         row.function(*[x.reshape(-1) for x in arrays])
+
+
+@every_objective
+def test_lists_are_refused(row):
+    arrays = arrays_of(row)
+    with pytest.raises(ValueError, match="is a list; pass an array, jax.numpy.asarray") as error:
+        row.function(arrays[0].tolist(), *arrays[1:])
+    assert "\n" not in str(error.value)
 
 
 @every_objective

@@ -7,11 +7,13 @@ from jax import lax
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.similarity import inner, l2_normalize
 
 _EPSILON = 1e-8
 
 
+@any_mesh
 def koleo_loss(features: jax.Array, *, axis_name: AxisName = None) -> jax.Array:
     r"""Kozachenko-Leonenko estimate of the negative entropy of features on the sphere, up to a constant.
 

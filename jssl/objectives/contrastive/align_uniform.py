@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.similarity import inner, l2_normalize
 
 
@@ -35,6 +36,7 @@ def alignment(view_a: jax.Array, view_b: jax.Array, *, alpha: float = 2.0, axis_
     return collectives.mean(jnp.mean(squares ** (alpha / 2)), axis_name)
 
 
+@any_mesh
 def uniformity(features: jax.Array, *, t: float = 2.0, axis_name: AxisName = None) -> jax.Array:
     r"""Log of the mean of :math:`\exp(-t \lVert x_i - x_j \rVert^2)` over the pairs of the global batch.
 
@@ -71,6 +73,7 @@ def uniformity(features: jax.Array, *, t: float = 2.0, axis_name: AxisName = Non
     return largest + jnp.log(total) - jnp.log(jnp.float32(examples * (examples - 1)))
 
 
+@any_mesh
 def align_uniform_loss(
     view_a: jax.Array,
     view_b: jax.Array,

@@ -6,10 +6,12 @@ import jax.numpy as jnp
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.contrastive import _in_batch
 from jssl.objectives.similarity import inner
 
 
+@any_mesh
 def clip_loss(
     image: jax.Array, text: jax.Array, *, logit_scale: float | jax.Array, axis_name: AxisName = None
 ) -> jax.Array:

@@ -7,10 +7,12 @@ from jax import lax
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.contrastive import _in_batch
 from jssl.objectives.similarity import inner, l2_normalize
 
 
+@any_mesh
 def info_nce(
     queries: jax.Array,
     keys: jax.Array,
@@ -70,6 +72,7 @@ def info_nce(
     return collectives.mean(jnp.mean(losses), axis_name)
 
 
+@any_mesh
 def moco_v3_loss(
     query_a: jax.Array,
     query_b: jax.Array,

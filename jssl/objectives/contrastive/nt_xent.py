@@ -9,9 +9,11 @@ from jax import lax
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.similarity import inner, l2_normalize
 
 
+@any_mesh
 def nt_xent(
     view_a: jax.Array,
     view_b: jax.Array,

@@ -6,9 +6,11 @@ import jax.numpy as jnp
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.similarity import l2_normalize
 
 
+@any_mesh
 def enqueue(
     queue: jax.Array, pointer: jax.Array, keys: jax.Array, *, axis_name: AxisName = None
 ) -> tuple[jax.Array, jax.Array]:

@@ -6,9 +6,11 @@ import jax.numpy as jnp
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.similarity import inner, l2_normalize
 
 
+@any_mesh
 def sup_con_loss(
     view_a: jax.Array,
     view_b: jax.Array,

@@ -7,11 +7,13 @@ from jax import lax
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.non_contrastive import _statistics
 
 EPSILON = 1e-5  # that of the batch norm (without scale and offset) in the authors' code
 
 
+@any_mesh
 def barlow_twins_loss(
     view_a: jax.Array, view_b: jax.Array, *, off_diagonal_weight: float | jax.Array = 0.0051, axis_name: AxisName = None
 ) -> jax.Array:

@@ -6,11 +6,13 @@ import jax.numpy as jnp
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.non_contrastive import _statistics
 
 EPSILON = 1e-4  # keeps the gradient of the square root finite
 
 
+@any_mesh
 def vicreg_loss(
     view_a: jax.Array,
     view_b: jax.Array,

@@ -7,9 +7,11 @@ from jax import lax
 from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
+from jssl.objectives._mesh import any_mesh
 from jssl.objectives.similarity import inner
 
 
+@any_mesh
 def causal_lm_loss(
     features: jax.Array,
     embedding: jax.Array,

@@ -97,6 +97,7 @@ def soft_cross_entropy_loss(
 
 
 def _check(function, logits, **positions):
+    _checks.are_arrays(function, logits=logits)
     if logits.ndim < 2:
         raise ValueError(f"{function}: logits must be (batch, ..., classes), got shape {logits.shape}")
     for name, array in positions.items():
