@@ -123,7 +123,16 @@ class MultiCrop:
           image: size, normalisation and changes of all crops.
           large: (size, which, **changes) -> Augmentation of the first (0) and second (1) large crop.
           small: (size, **changes) -> Augmentation of the small crops.
+
+        Raises:
+          ValueError: small crops that are not smaller than the large ones.
         """
+        if self.num_local and self.local_size >= image.size:
+            raise ValueError(
+                f"method.crops.local_size={self.local_size} is not smaller than method.image.size={image.size}; set it, too, "
+                f"to about {max(1, round(image.size * 3 / 7))} (as 96 of 224, a multiple of the patch size), or "
+                "method.crops.num_local=0"
+            )
         globals_ = [image.view(given, large, which, crop_scale=tuple(self.global_scale)) for which in (0, 1)]
         local = None
         if self.num_local:

@@ -16,6 +16,7 @@ __all__ = [
     "is_bias_or_norm",
     "is_stacked",
     "map_with_path",
+    "must_match",
     "scale_groups",
     "scale_layers",
     "scale_updates",
@@ -120,6 +121,37 @@ def split(
         return map_with_path(lambda path, _: "matching" if re.search(pattern, path) else "rest", tree)
 
     return optax.partition({"matching": matching, "rest": rest}, label)
+
+
+def must_match(tx: optax.GradientTransformation, patterns: Mapping[str, str]) -> optax.GradientTransformation:
+    """``tx``, which refuses parameters of which a regex finds none: it would silently do nothing.
+
+    Args:
+      tx: the optimiser.
+      patterns: what each regex is called in the message -> the regex.
+
+    Raises:
+      ValueError: from ``init``.
+
+    >>> tx = must_match(optax.sgd(1.0), {"freeze": "last_layr"})
+    >>> tx.init({"encoder": {"kernel": jnp.ones(1)}, "head": {"last_layer": jnp.ones(1)}})
+    Traceback (most recent call last):
+    ...
+    ValueError: freeze='last_layr' finds no parameter; paths are like head/last_layer, and begin with encoder, head
+    """
+
+    def init(params):
+        paths: list[str] = []
+        map_with_path(lambda path, _: paths.append(path), params)
+        for name, pattern in patterns.items():
+            if not any(re.search(pattern, path) for path in paths):
+                begin = ", ".join(dict.fromkeys(path.partition("/")[0] for path in paths))
+                raise ValueError(
+                    f"{name}={pattern!r} finds no parameter; paths are like {paths[-1]}, and begin with {begin}"
+                )
+        return tx.init(params)
+
+    return optax.GradientTransformation(init, tx.update)
 
 
 class WithholdState(NamedTuple):

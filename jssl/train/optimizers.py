@@ -15,7 +15,16 @@ import jax
 import optax
 
 from jssl.hints import nearest
-from jssl.train.groups import is_bias_or_norm, map_with_path, scale_groups, scale_layers, split, vit_layer, withhold
+from jssl.train.groups import (
+    is_bias_or_norm,
+    map_with_path,
+    must_match,
+    scale_groups,
+    scale_layers,
+    split,
+    vit_layer,
+    withhold,
+)
 from jssl.train.rules import OPTIMIZERS
 from jssl.train.schedules import Schedule
 
@@ -134,7 +143,8 @@ def build(
       An optax gradient transformation.
 
     Raises:
-      ValueError: ``constant_rate`` without ``peak``; whatever ``make_optimizer`` refuses.
+      ValueError: ``constant_rate`` without ``peak``; whatever ``make_optimizer`` refuses. From its ``init``: a regex that
+        finds none of the parameters.
 
     >>> import jax.numpy as jnp
     >>> tx = build("sgd", learning_rate=1.0, clip_norm=5.0, constant_rate="^b", peak=0.5, momentum=0.0)
@@ -154,7 +164,9 @@ def build(
         tx = optax.chain(optax.clip_by_global_norm(clip_norm), tx)
     if freeze:
         tx = withhold(tx, freeze, until_step=freeze_for)
-    return tx
+    patterns = {"freeze": freeze, "constant_rate": constant_rate}
+    patterns |= {f"options.groups, {number + 1}": pattern for number, pattern in enumerate(options.get("groups") or ())}
+    return must_match(tx, {f"optimizer.{name}": pattern for name, pattern in patterns.items() if pattern})
 
 
 def _allow_promotion(tx: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -97,7 +97,8 @@ def resolve_lengths(config: ConfigDict, num_examples: int) -> ConfigDict:
       num_examples: of the training data: an epoch.
 
     Raises:
-      ValueError: no length, or one that is no part of the run; the key is named.
+      ValueError: no length, or one that is no part of the run; the key is named. A warm-up, or a part that is frozen, that
+        would last longer than the run: all of them are named.
 
     >>> from jssl.config import default_config
     >>> config = default_config()
@@ -108,7 +109,7 @@ def resolve_lengths(config: ConfigDict, num_examples: int) -> ConfigDict:
     """
     resolved = ConfigDict(config.to_dict(), type_safe=False)
     of_method = [f"method.{name}" for name in methods.lengths(config.method.name)]
-    total = None
+    total, too_long = None, []
     for key in (*LENGTHS, *of_method):
         *path, last = key.split(".")
         section = resolved
@@ -128,7 +129,23 @@ def resolve_lengths(config: ConfigDict, num_examples: int) -> ConfigDict:
         section[last] = steps
         if key == "steps":
             total = steps
+        elif total is not None and not key.startswith("run.") and _outlasts(key, value, steps, total):
+            too_long.append(f"{key}={value!r} ({steps} steps)" if isinstance(value, str) else f"{key}={value}")
+    if too_long:
+        lower = too_long[0].partition("=")[0]
+        raise ValueError(
+            f"the run has {total} steps (steps={config.steps!r}, {num_examples} examples, batches of "
+            f"{config.data.batch_size}), too few for {', '.join(too_long)}; train longer, or give shares of the run: "
+            f"--config.{lower}='5 %'"
+        )
     return resolved
+
+
+def _outlasts(key: str, value: Any, steps: int, total: int) -> bool:
+    """Whether a length leaves nothing of the run that it is to end in. What is frozen all along is given as 100 %."""
+    if key == "optimizer.freeze_for" and durations.parse(value).unit in ("epochs", "examples"):
+        return steps >= total
+    return steps > total
 
 
 def learning_rate(config: ConfigDict) -> schedules.Schedule:
