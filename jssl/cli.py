@@ -1,4 +1,4 @@
-"""The ``jssl`` command: pretrain, evaluate, embed, generate, views, methods."""
+"""The ``jssl`` command: pretrain, evaluate, embed, generate, views, methods, recipes."""
 
 import argparse
 import importlib.metadata
@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     pretrain = commands.add_parser("pretrain", help="train an encoder, or resume the run found in the workdir")
-    pretrain.add_argument("--config", required=True, help="a recipe, e.g. configs/dino.py:small,cifar10")
+    pretrain.add_argument("--config", required=True, help="a recipe, e.g. dino:small,cifar10 or mine.py:small")
     pretrain.add_argument("--workdir", required=True, help="takes checkpoints, metrics.jsonl and config.json")
     pretrain.add_argument("--no-progress", action="store_true", help="say nothing but warnings and errors")
     pretrain.set_defaults(run=_pretrain)
@@ -60,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
 
     listing = commands.add_parser("methods", help="list the methods")
     listing.set_defaults(run=_methods)
+
+    listing = commands.add_parser("recipes", help="list the recipes: what --config takes")
+    listing.set_defaults(run=_recipes)
 
     args, rest = parser.parse_known_args(argv)
     args.overrides = [word.removeprefix("--config.") for word in rest if word.startswith("--config.")]
@@ -156,9 +159,23 @@ def _methods(args) -> int:
         for name, entry in sorted(REGISTRY.items())
     ]
     widths = [max(map(len, column)) for column in zip(*rows)]
+    return _print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def _recipes(args) -> int:
+    from jssl import config_file
+
+    names = []
+    for name, file in config_file.recipes().items():
+        variants = getattr(config_file.load(file), "variants", [()])
+        names += [f"{name}:{','.join(words)}" if words else name for words in variants]
+    return _print(names)
+
+
+def _print(lines) -> int:
     try:
-        for row in rows:
-            print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip())
+        for line in lines:
+            print(line)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the list, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails, too

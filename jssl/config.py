@@ -5,11 +5,12 @@ Only the command line and the entry of the loop read configs; every function bel
 
 import ast
 import difflib
-import importlib.util
 import json
 import pathlib
 
 from ml_collections import ConfigDict
+
+from jssl import config_file
 
 
 def default_config() -> ConfigDict:
@@ -23,6 +24,7 @@ def default_config() -> ConfigDict:
     return ConfigDict(
         {
             "seed": 0,
+            "imports": (),  # modules that register methods, encoders or sources: ("mypackage.methods",)
             # Options of the method's build function (jssl/methods/*/<name>.py); "name" picks it.
             "method": {"name": "simclr"},
             "dtype": "bfloat16",  # compute; parameters and optimiser stay float32
@@ -82,27 +84,21 @@ FREE_FORM = ("method", "data.options", "optimizer.options")
 
 
 def load_config(path: str, overrides: list[str]) -> ConfigDict:
-    """Reads ``get_config()`` of a Python file and applies ``key=value`` overrides.
+    """Reads a recipe and applies ``key=value`` overrides; then imports the modules that it names.
 
     Args:
-      path: ``configs/simclr.py``, or ``configs/simclr.py:small,cifar10``: what follows the colon is handed to
-        ``get_config``, which picks a variant by it.
+      path: ``dino:small,cifar10``, a recipe that comes with the library, or the file of one, ``configs/dino.py:small``: what
+        follows the colon is handed to its ``get_config``, which picks a variant by it. Or the config.json of a run.
       overrides: ``key=value``, later ones win.
 
     Raises:
-      ValueError: no such file, no get_config in it, no such variant, unknown key (the nearest is named), value of another
-        type.
+      ValueError: no such recipe or file, a file with an error in it (it is named, with the line), no such variant, unknown
+        key (the nearest is named), value of another type, a module that cannot be imported.
+
+    >>> load_config("simclr:small,synthetic", ["seed=3"]).seed
+    3
     """
-    name, _, variant = path.partition(".py:")
-    file = pathlib.Path(f"{name}.py" if variant else path)
-    if not file.is_file():
-        raise ValueError(f"no config file {file}; recipes are in configs/")
-    spec = importlib.util.spec_from_file_location("jssl_recipe", file)
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    spec.loader.exec_module(module)  # type: ignore[union-attr]
-    if not hasattr(module, "get_config"):
-        raise ValueError(f"{file} defines no get_config()")
-    config = module.get_config(variant) if variant else module.get_config()
+    config = read_json(path) if path.endswith(".json") else config_file.read(path)
     for override in overrides:
         key, found, text = override.partition("=")
         if not found:
@@ -112,6 +108,7 @@ def load_config(path: str, overrides: list[str]) -> ConfigDict:
     for key in flatten(config.to_dict()):
         if key not in flatten(default.to_dict()) and not _is_free(key):
             raise _unknown(default, key)
+    config_file.import_modules(config.imports)
     return config
 
 
@@ -138,14 +135,16 @@ def complete(config: dict) -> dict:
 
 
 def read_json(path: str | pathlib.Path) -> ConfigDict:
-    """A config written as JSON, perhaps by an older version; its lists were tuples."""
+    """A config written as JSON, perhaps by an older version; its lists were tuples. Imports the modules that it names."""
 
     def tuples(value):
         if isinstance(value, dict):
             return {name: tuples(v) for name, v in value.items()}
         return tuple(map(tuples, value)) if isinstance(value, list) else value
 
-    return ConfigDict(type_safe=False, initial_dictionary=tuples(complete(read_object(path))))
+    config = tuples(complete(read_object(path)))
+    config_file.import_modules(config["imports"])
+    return ConfigDict(type_safe=False, initial_dictionary=config)
 
 
 def read_object(path: str | pathlib.Path) -> dict:
@@ -198,6 +197,8 @@ def set_key(config: ConfigDict, key: str, text: str) -> None:
             value = float(value)
         if isinstance(old, tuple) and isinstance(value, list):
             value = tuple(value)
+        if isinstance(old, tuple) and isinstance(value, str) and not _is_free(key):
+            value = tuple(part.strip() for part in text.split(","))
         timed = key in LENGTHS or _is_free(key)
         if old is not None and value is not None and type(value) is not type(old) and not timed:
             raise ValueError(f"--config.{key}={text}: expected {type(old).__name__}, like {old!r}")

@@ -1,9 +1,13 @@
 """Every recipe builds and steps on data like those it is meant for, and the config system answers mistakes in one line."""
 
+import functools
 import importlib.util
 import io
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +16,14 @@ import pytest
 from PIL import Image
 from rows import CORE
 
+import jssl
 from jssl import data, methods, sharding
+from jssl.cli import main
 from jssl.config import load_config
 from jssl.data.card import Card
 from jssl.data.encoded import EncodedSource
 from jssl.train import setup
+from jssl.train.state import make_views
 
 ROOT = pathlib.Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -67,7 +74,7 @@ def fake(config) -> data.Source:
         side = max(32, config.method.image["size"])
         return data.open_source(f"synthetic:num_examples=12,captions=1,image_size={side}")
     # CIFAR-10 and the shapes have one size; photos have any.
-    return Ragged(None if kind == "tfds" else 32)
+    return Ragged({"tfds": None, "folder": 128}.get(kind, 32))
 
 
 def shrink(config) -> None:
@@ -105,6 +112,14 @@ def shrink(config) -> None:
     config.data.batch_size, config.dtype, config.fsdp = 8, "float32", 1
 
 
+def parameters(method, spec):
+    batch = {name: jnp.zeros((2, *field.shape), field.dtype) for name, field in spec.items()}
+    views, _ = make_views(method, jax.random.key(0), 0, {**batch, "index": jnp.zeros(2, jnp.int32)})
+    return method.init(jax.random.key(0), views)[0]
+
+
+CARD = Card.of(data.open_source("synthetic:num_examples=640"))
+
 QUICK = {"quickstart:", *(f"{name}:small,synthetic" for name in CORE)}
 EVERY = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in RECIPES]
 
@@ -114,8 +129,9 @@ def test_recipe_builds(name):
     config = load_config(RECIPES[name], [])
     source = fake(config)
     run = setup.build(config, Card(source.spec, source.about, 1_281_167), mesh=sharding.make_mesh(jax.devices()[:1]))
-    state = jax.eval_shape(lambda: run.init_state()[0])
-    assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) > 1000
+    params = jax.eval_shape(functools.partial(parameters, run.method, source.spec))
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) > 1000
+    jax.eval_shape(run.tx.init, params)  # what its regexes name is there
     assert 0 <= run.config.optimizer.warmup < run.config.steps and run.config.run.eval_every <= run.config.steps
     assert name.startswith(f"{config.method.name}:") or name == "quickstart:"
 
@@ -165,9 +181,57 @@ def test_lengths_follow_batch_size_and_run():
     assert base[0] == pytest.approx(800 * 50_000 / 1024, abs=1) and base[1] == round(10 * 50_000 / 1024)
     for ours, theirs in zip(lengths("data.batch_size=512"), base):
         assert ours == pytest.approx(2 * theirs, abs=1)
-    assert lengths("steps=10 epochs")[0] == round(10 * 50_000 / 1024)
+    assert lengths("steps=40 epochs")[0] == round(40 * 50_000 / 1024)
     small = setup.resolve_lengths(load_config(f"{CONFIGS / 'dino'}.py:small", ["steps=1000"]), 10_000)
     assert small.optimizer.warmup == 100 and small.run.eval_every == 125
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith((",imagenet", ",photos"))])
+def test_recipes_of_photos_have_lengths_that_fit_300_of_them(name):
+    config = setup.resolve_lengths(load_config(name, []), 300)
+    assert config.optimizer.warmup < config.steps and config.run.eval_every > 0
+
+
+def test_lengths_beyond_the_run_are_all_named():
+    with pytest.raises(ValueError) as error:
+        setup.resolve_lengths(load_config("dino:vit_small,imagenet", ["steps=2"]), 1_281_167)
+    assert str(error.value) == (
+        "the run has 2 steps (steps=2, 1281167 examples, batches of 1024), too few for optimizer.warmup='10 epochs' "
+        "(12511 steps), optimizer.freeze_for='1 epoch' (1251 steps), method.temperature.warmup='30 epochs' (37534 steps); "
+        "train longer, or give shares of the run: --config.optimizer.warmup='5 %'"
+    )
+    for overrides in (["steps=1 epoch", "optimizer.warmup=0", "method.temperature.warmup=0"], ["steps=20 epochs"]):
+        with pytest.raises(ValueError, match="too few for (optimizer.freeze_for|method.temperature.warmup)='"):
+            setup.resolve_lengths(load_config("dino:vit_small,imagenet", overrides), 1_281_167)
+    whole = setup.resolve_lengths(load_config("moco_v3:vit_small,imagenet", []), 1_281_167)
+    assert whole.optimizer.freeze_for == whole.steps  # as its recipe says, in percent
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer.freeze=last_layr", "optimizer.freeze='last_layr' finds no parameter; paths are like "),
+        (
+            "optimizer.constant_rate=^predictr",
+            "optimizer.constant_rate='.predictr' finds no parameter; .* encoder, projector",
+        ),
+        ("optimizer.options.groups={'^hed': 10.0}", "optimizer.options.groups, 1='.hed' finds no parameter"),
+    ],
+)
+def test_regexes_that_find_nothing_are_refused(override, message):
+    run = setup.build(load_config("quickstart", [override]), CARD, mesh=sharding.make_mesh(jax.devices()[:1]))
+    params = {"encoder": {"stem": jnp.zeros(2)}, "projector": {"kernel": jnp.zeros(2)}}
+    with pytest.raises(ValueError, match=message):
+        run.tx.init(params)
+
+
+def test_small_crops_that_are_not_smaller_are_refused():
+    """The recipe's local crops of 96 pixels stay when large ones become 96."""
+    config = load_config("dino:vit_small,imagenet", ["method.image.size=96"])
+    card = Card.of(data.open_source("synthetic:num_examples=64,image_size=128"))
+    wanted = "method.crops.local_size=96 is not smaller than method.image.size=96; set it, too, to about 41"
+    with pytest.raises(ValueError, match=wanted):
+        setup.build(config, card, mesh=sharding.make_mesh(jax.devices()[:1]))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +239,9 @@ def test_lengths_follow_batch_size_and_run():
     [
         ("simclr.py:smal", "no variant 'smal'; did you mean 'small'"),
         ("simclr.py:small,resnet18", "no variant 'small,resnet18'; there are small,synthetic"),
-        ("missing.py:small", "no config file .*missing.py; recipes are in configs/"),
+        ("missing.py:small", "no config file .*missing.py; jssl recipes lists some"),
+        ("../elsewhere/dino.py:small", "no config file .*; the recipe of this name is --config dino$"),
+        ("quickstart.py:small", "quickstart.py has no variants; leave :small out"),
     ],
 )
 def test_wrong_variants_are_named(recipe, message):
@@ -206,21 +272,126 @@ def test_overrides_keep_the_type():
     assert config.steps == "5 epochs" and config.optimizer.warmup == 7
 
 
-def test_wrong_files_are_named(tmp_path):
-    with pytest.raises(ValueError, match="no config file"):
-        load_config(str(tmp_path / "missing.py"), [])
-    (tmp_path / "empty.py").write_text("")
-    with pytest.raises(ValueError, match="defines no get_config"):
-        load_config(str(tmp_path / "empty.py"), [])
-    (tmp_path / "typo.py").write_text(
-        "from jssl.config import default_config\n"
-        "def get_config():\n    config = default_config()\n    config.optimizer.learning_rte = 1.0\n    return config\n"
-    )
-    with pytest.raises(ValueError, match="did you mean 'optimizer.learning_rate'"):
-        load_config(str(tmp_path / "typo.py"), [])
+@pytest.mark.parametrize("name", ["simclr", "dino:small,photos", "quickstart"])
+def test_recipes_go_by_name_wherever_the_package_is(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe, _, variant = name.partition(":")
+    assert load_config(name, []).to_dict() == load_config(f"{CONFIGS / recipe}.py:{variant}", []).to_dict()
 
 
-CARD = Card.of(data.open_source("synthetic:num_examples=640"))
+def test_an_unknown_recipe_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="no recipe 'simclrr'; did you mean 'simclr'"):
+        load_config("simclrr:small", [])
+
+
+def test_every_recipe_is_listed(capsys):
+    assert main(["recipes"]) == 0
+    listed = capsys.readouterr().out.split()
+    assert {name.removesuffix(":") for name in RECIPES} == {*listed} and "dino:small,photos" in listed
+
+
+HEAD = "from jssl.config import default_config\ndef get_config():\n    config = default_config()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "mine.py defines no get_config"),
+        ("a = 1\ndef get_config(:\n", "mine.py, line 2: SyntaxError: "),
+        ("\nimport nonesuch\n", "mine.py, line 2: ModuleNotFoundError: No module named 'nonesuch'"),
+        (HEAD + "    config.optimiser.name = 'sgd'\n    return config\n", "mine.py, line 4: AttributeError: "),
+        (HEAD + "    return {}['size']\n", "mine.py, line 4: KeyError: 'size'"),
+        (HEAD + "    raise ValueError('boom')\n", "mine.py, line 4: boom"),
+        (HEAD, "mine.py, line 2: get_config returns nothing; return the config"),
+        (HEAD + "    return 3\n", "mine.py, line 2: get_config returns a int; return the config"),
+        (
+            HEAD + "    config.optimizer.learning_rte = 1.0\n    return config\n",
+            "did you mean 'optimizer.learning_rate'",
+        ),
+        (
+            HEAD + "    config.imports = ('nonesuch.methods',)\n    return config\n",
+            "imports: no module 'nonesuch'; install",
+        ),
+        (
+            HEAD + "    config.imports = 'nonesuch'\n    return config\n",
+            r"expected names of modules in a tuple, \('nonesuch',\)",
+        ),
+    ],
+)
+def test_wrong_files_are_named_with_the_line(text, message, tmp_path):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        load_config(str(tmp_path / "mine.py"), [])
+    assert "\n" not in str(error.value)
+
+
+def test_a_module_that_fails_is_named_with_the_line(tmp_path, monkeypatch):
+    (tmp_path / "half_written.py").write_text("import math\nmath.nonesuch\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(ValueError, match="imports: half_written fails: .*half_written.py, line 2: AttributeError"):
+        load_config(QUICKSTART, ["imports=half_written"])
+
+
+USERS_MODULE = """
+import flax.linen as nn
+import numpy as np
+from jssl import data, methods
+from jssl.methods import encoders
+from jssl.methods.contrastive import simclr
+from jssl.methods.options import ImageInput
+
+
+@encoders.register("image", "mean_colour")
+def mean_colour(*, width=8):
+    return nn.Sequential([lambda images: images.mean((1, 2)), nn.Dense(width)])
+
+
+@methods.register("my_simclr", paper="ours", golden="formula")
+def build(given, *, image=ImageInput(size=8)):
+    return simclr.build(given, image=image, encoder={"name": "mean_colour"}, projector=(8,))
+
+
+@data.register("noise")
+class Noise(data.ArraySource):
+    OPTIONS = {}
+
+    def __init__(self, path, split="train"):
+        pictures = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
+        super().__init__({"image": pictures, "label": np.arange(32) % 2})
+"""
+USERS_RECIPE = """
+from jssl.config import default_config
+
+
+def get_config():
+    config = default_config()
+    config.imports = ("mine",)
+    config.method = {"name": "my_simclr"}
+    config.data.update({"source": "noise:x", "batch_size": 8})
+    config.steps = 2
+    return config
+"""
+
+
+@pytest.mark.slow
+def test_what_a_users_module_registers_is_found_by_every_command(tmp_path):
+    """A method, an encoder and a source of a module beside the recipe, in processes that know the config alone."""
+    (tmp_path / "mine.py").write_text(USERS_MODULE)
+    (tmp_path / "recipe.py").write_text(USERS_RECIPE)
+    package = str(pathlib.Path(jssl.__file__).parents[1])
+
+    def run(*words):  # -P: as for the command `jssl`, the working directory is not on the path
+        command = [sys.executable, "-P", "-m", "jssl.cli", *words]
+        environment = {**os.environ, "PYTHONPATH": package, "XLA_FLAGS": ""}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("pretrain", "--config", "recipe.py", "--workdir", "run", "--no-progress")
+    assert "knn" in run("evaluate", "--workdir", "run", "--protocols", "knn")
+    run("embed", "--workdir", "run", "--data", "noise:x", "--out", "features.npz")
+    assert np.load(tmp_path / "features.npz")["features"].shape == (32, 8)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ BACKBONES = ("linen", "named", "nnx", "equinox")
 def run_page(monkeypatch):
     """run_page("docs/<name>.md"): its Python blocks as one module. What they register is forgotten after the test."""
     monkeypatch.setattr(registry, "REGISTRY", dict(registry.REGISTRY))
+    monkeypatch.setattr(source, "_KINDS", dict(source._KINDS))
     monkeypatch.setattr(encoders, "ENCODERS", {field: dict(known) for field, known in encoders.ENCODERS.items()})
 
     def run(name):
@@ -50,10 +51,9 @@ def run_page(monkeypatch):
 
 @pytest.fixture
 def series(run_page, monkeypatch, tmp_path):
-    """The page on modalities, in a folder with the file that it reads, its source among the kinds that open by name."""
+    """The page on modalities, in a folder with the file that it reads."""
     page = run_page("docs/add_a_modality.md")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(source._KINDS, "series", (page.__name__, "SeriesSource"))
     rng = np.random.default_rng(0)
     np.save("waves.npy", np.sin(rng.uniform(0.1, 0.9, (80, 1)) * np.arange(24) + rng.uniform(0, 6, (80, 1))))
     return page

@@ -5,7 +5,7 @@ from jssl.data.feed import make_feed
 from jssl.data.grain_feed import GrainFeed
 from jssl.data.order import batch_indices, index_at
 from jssl.data.resident import ResidentFeed
-from jssl.data.source import About, NoSplit, Source, Spec, open_source, stack
+from jssl.data.source import About, NoSplit, Source, Spec, open_source, register, stack
 
 __all__ = [
     "About",
@@ -19,5 +19,6 @@ __all__ = [
     "index_at",
     "make_feed",
     "open_source",
+    "register",
     "stack",
 ]
