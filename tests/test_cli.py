@@ -131,7 +131,7 @@ def test_views_shows_what_the_method_sees(name, tmp_path, capsys):
     from PIL import Image
 
     out = tmp_path / f"{name}.png"
-    recipe = write_recipe(tmp_path, name, 8)
+    recipe = write_recipe(tmp_path, name, 16)
     assert main(["views", "--config", recipe, "--out", str(out), "--num", "3"]) == 0
     printed, asks = capsys.readouterr().out, methods.find(name).asks
     if {"text", "captions"} & set(asks):
