@@ -1,8 +1,8 @@
 """Which files are pictures, and fair shares of them."""
 
 import hashlib
+import posixpath
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -25,9 +25,9 @@ def is_unread(path: str) -> bool:
 
 
 def _is_of(path: str, extensions: frozenset[str]) -> bool:
-    file = PurePosixPath(path)
-    hidden = any(part.startswith(".") and part != ".." for part in file.parts)
-    return file.suffix.lower() in extensions and not hidden
+    if posixpath.splitext(path)[1].lower() not in extensions:
+        return False
+    return not any(part.startswith(".") and part not in (".", "..") for part in path.split("/"))
 
 
 def _rank_in_class(labels: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """What folders say: which split and which class each picture belongs to."""
 
 import dataclasses
+import functools
 import re
 import unicodedata
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -138,7 +138,7 @@ def arrange(
     """
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout is {holdout}; use a fraction from 0 to below 1")
-    folders = [PurePosixPath(unicodedata.normalize("NFC", path)).parts[:-1] for path in paths]
+    folders = [_folders(path) for path in paths]
     roles, inner = _split_folders(folders)
     groups = {split: np.flatnonzero(roles == split) for split in ("train", "test", "val")}
     if not len(groups["test"]):
@@ -168,6 +168,11 @@ def arrange(
         held = hold_out(labels[splits["train"]], holdout)
         splits = {"train": splits["train"][~held], "test": splits["train"][held]}
     return Arrangement(paths, splits, labels, names, groups["val"], np.sort(np.concatenate(strays)), holdout, title)
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    *folders, _ = unicodedata.normalize("NFC", path).split("/")
+    return tuple(folder for folder in folders if folder not in ("", "."))
 
 
 def _names(found: set[str], numbers: bool) -> tuple[str, ...]:
@@ -204,11 +209,15 @@ def _at(folders: Sequence[tuple[str, ...]], depth: int) -> set[str]:
     return {parts[depth] for parts in folders if len(parts) > depth}
 
 
+@functools.cache
 def role(folder: str) -> str | None:
     """The split that a folder is called by: train2017 and train_set are "train"."""
     return _SPLIT_OF.get(re.sub(r"[-_ ]?(\d+|set)$", "", folder.lower()))
 
 
 def _are_splits(folders: set[str]) -> bool:
+    """Whether folders beside each other are splits: some of them alone may be of any meaning, as test1 and test2."""
     roles = {role(folder) for folder in folders}
-    return len(folders) > 1 and (None not in roles or "train" in roles and bool(roles & {"test", "val"}))
+    if "train" in roles:
+        return len(folders) > 1 and (None not in roles or bool(roles & {"test", "val"}))
+    return len(folders) > 1 and all(folder.lower() in _SPLIT_OF for folder in folders)

@@ -236,3 +236,8 @@ def test_the_lines_of_the_page_on_data_are_what_is_said():
     assert len(rows) > 10
     for files, said in rows:
         assert told(*re.findall(r"`([^`]*)`", files)) == said
+
+
+def test_numbered_folders_without_a_train_are_classes():
+    assert list(labelled("test1/1.png", "test2/2.png").values()) == ["test1", "test2"]
+    assert labelled("train-0/1.png", "train-1/2.png") == {"train-0/1.png": None, "train-1/2.png": None}
