@@ -20,6 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     pretrain = commands.add_parser("pretrain", help="train an encoder, or resume the run found in the workdir")
     pretrain.add_argument("--config", required=True, help="a recipe, e.g. dino:small,cifar10 or mine.py:small")
     pretrain.add_argument("--workdir", required=True, help="takes checkpoints, metrics.jsonl and config.json")
+    pretrain.add_argument("--init-from", metavar="RUN", help="workdir of a run, whose weights a new run starts from")
+    pretrain.add_argument("--partial", action="store_true", help="--init-from takes those that fit; otherwise all must")
     pretrain.add_argument("--no-progress", action="store_true", help="say nothing but warnings and errors")
     pretrain.set_defaults(run=_pretrain)
 
@@ -95,7 +97,13 @@ def _pretrain(args) -> int:
     from jssl.config import load_config
     from jssl.train.loop import pretrain
 
-    return pretrain(load_config(args.config, args.overrides), args.workdir, progress=not args.no_progress)
+    return pretrain(
+        load_config(args.config, args.overrides),
+        args.workdir,
+        progress=not args.no_progress,
+        init_from=args.init_from,
+        partial=args.partial,
+    )
 
 
 def _evaluate(args) -> int:

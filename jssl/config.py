@@ -51,7 +51,7 @@ def default_config() -> ConfigDict:
             "steps": 1000,
             "accumulate": 1,
             "fsdp": 1,  # devices that share one copy of the state
-            # What may change when a run is resumed.
+            # What is written and when; like the data's place and feed, it may change when a run is resumed.
             "run": {
                 "log_every": 20,
                 "eval_every": 0,  # 0: at the end only

@@ -81,6 +81,24 @@ def test_a_finished_run_is_not_repeated(finished):
     assert (workdir / "metrics.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
+def test_a_finished_run_is_extended_and_starts_another(finished, tmp_path, caplog):
+    recipe, workdir = finished
+    shutil.copytree(workdir, tmp_path / "w")
+    arguments = ["pretrain", "--config", recipe, "--no-progress", "--workdir"]
+    assert main([*arguments, str(tmp_path / "w"), "--config.steps=10", "--config.data.feed=grain"]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "w" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == [2, 5, 7, 8, 9]
+    assert "step 8, steps 8 -> 10; this follows the length, from here on: learning_rate 0 -> " in caplog.text
+
+    new = [*arguments, str(tmp_path / "new"), "--init-from", str(workdir), "--config.seed=1", "--config.steps=1"]
+    assert main([*new, "--config.optimizer.learning_rate=0.0", "--config.optimizer.warmup=0"]) == 0
+    record = json.loads((tmp_path / "new" / "init_from.json").read_text())
+    assert record["step"] == 8 and len(record["taken"]) > 20 and record["left"] == []
+    (state, _), (old, _) = final_state(tmp_path / "new"), final_state(workdir)
+    assert all(np.array_equal(state[name], old[name]) for name in old if name.startswith(".params"))
+
+
 def test_another_config_is_refused_and_named(finished, capsys):
     recipe, workdir = finished
     arguments = ["pretrain", "--config", recipe, "--workdir", str(workdir), "--config.optimizer.learning_rate=0.5"]

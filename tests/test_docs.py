@@ -18,6 +18,7 @@ from jssl.config import load_config
 from jssl.data import open_source, source, stack
 from jssl.methods import encoders, registry
 from jssl.report.embed import embed_run
+from jssl.report.feature_file import Examples, FeatureFile
 from jssl.train import optimizers
 from jssl.train.checkpoints import Checkpointer
 from jssl.train.loop import pretrain
@@ -182,6 +183,31 @@ def test_a_new_modality_goes_through_the_commands(series):
     assert pretrain(config, "run", progress=False) == 0
     embed_run("run", data="series:waves.npy", split="test", out="features.npz")
     assert np.load("features.npz")["features"].shape == (8, 16)
+
+
+def test_files_of_features_are_read_as_the_page_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    labels = np.arange(20, dtype=np.int32) % 2
+    features = (rng.standard_normal((20, 5)) + 3 * labels[:, None]).astype(np.float32)
+    names, classes = [f"{number}.png" for number in range(20)], ("cat", "dog")
+    for ending in ("npz", "npy", "parquet"):
+        with FeatureFile(f"features.{ending}") as file:
+            file.write([{"features": features, "label": labels}], Examples(20, names, classes))
+    page: dict = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", PAGES["docs/features.md"].read_text(), re.M | re.S):
+        try:
+            exec(block, page)
+        except ModuleNotFoundError as error:  # what this environment happens to have is tried
+            assert error.name in ("sklearn", "torch", "pandas")
+    printed = capsys.readouterr().out
+    assert "'0.png'" in printed
+    if "classifier" in page:
+        assert "['cat']" in printed
+    if "batch" in page:
+        np.testing.assert_array_equal(page["batch"].numpy(), features[:4])
+    if "matrix" in page:
+        np.testing.assert_array_equal(page["matrix"], features)
 
 
 @pytest.mark.parametrize("page", PAGES)

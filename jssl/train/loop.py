@@ -8,23 +8,25 @@ from collections.abc import Callable
 
 import jax
 
-from jssl.config import complete
 from jssl.data.card import Card
-from jssl.differences import config_difference
 from jssl.train import setup
 from jssl.train.checkpoints import Checkpointer
+from jssl.train.initial import take_weights
 from jssl.train.log import Log, NonFiniteLoss, nonfinite_loss
 from jssl.train.metrics import MetricsWriter
 from jssl.train.online import OnlineEvaluation
 from jssl.train.progress import Progress
 from jssl.train.replaced import write_replaced
+from jssl.train.resume import resume
 from jssl.train.signals import EXIT_CODES, StopSignals
 from jssl.train.workdir import locked, workdir_path
 
 __all__ = ["NonFiniteLoss", "pretrain"]
 
 
-def pretrain(config, workdir: str, *, progress: bool = True) -> int:
+def pretrain(
+    config, workdir: str, *, progress: bool = True, init_from: str | None = None, partial: bool = False
+) -> int:
     """Runs (or resumes) the pretraining that ``config`` describes in ``workdir``.
 
     In the main thread it handles SIGTERM and SIGINT while it runs; elsewhere it leaves signals alone.
@@ -33,6 +35,8 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
       config: see ``jssl.config.default_config``.
       workdir: takes config.json, data.json, metrics.jsonl and checkpoints/; a run found there is resumed.
       progress: say what goes on, on stderr: a bar in a terminal, lines elsewhere, a summary at the end.
+      init_from: workdir of another run, whose weights a new run starts from; a run that is resumed has its own.
+      partial: take those of its arrays that fit; otherwise all must.
 
     Returns:
       0 when all steps are done; 143 when SIGTERM stopped it after saving, 130 when SIGINT did.
@@ -45,10 +49,18 @@ def pretrain(config, workdir: str, *, progress: bool = True) -> int:
     folder = workdir_path(workdir)
     told = Progress(config.data.batch_size, shown=progress and jax.process_index() == 0)
     with locked(folder) as check_lock, StopSignals() as signals, told:
-        return _pretrain(config, folder, check_lock, signals, told)
+        return _pretrain(config, folder, check_lock, signals, told, init_from, partial)
 
 
-def _pretrain(config, folder: pathlib.Path, check_lock: Callable, signals: StopSignals, progress: Progress) -> int:
+def _pretrain(
+    config,
+    folder: pathlib.Path,
+    check_lock: Callable,
+    signals: StopSignals,
+    progress: Progress,
+    init_from: str | None,
+    partial: bool,
+) -> int:
     source = setup.open_data(config, "train")
     card = Card.of(source)
     run = setup.build(config, card)
@@ -61,7 +73,11 @@ def _pretrain(config, folder: pathlib.Path, check_lock: Callable, signals: StopS
         keep_every=options.keep_every,
     )
     with checkpoints:
-        state = resume(checkpoints, state, config, source)
+        if (resumed := resume(checkpoints, state, config, run)) is not None:
+            state = resumed
+        elif init_from:
+            state, taken = take_weights(state, run.method, init_from, partial=partial)
+            (folder / "init_from.json").write_text(json.dumps(taken, indent=1))
         start = int(state.step)
         (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1))
         (folder / "data.json").write_text(json.dumps(card.to_json(), indent=1))
@@ -117,22 +133,3 @@ def _pretrain(config, folder: pathlib.Path, check_lock: Callable, signals: StopS
     check_lock()  # a workdir that was deleted since the last line: nothing of the run is left
     progress.finish(folder, write_replaced(folder, source, held_out))
     return 0
-
-
-def resume(checkpoints: Checkpointer, state, config, source):
-    """The newest whole checkpoint of this run, or ``state`` when there is none.
-
-    Raises:
-      ValueError: the checkpoint is of another config or other data.
-    """
-    restored = checkpoints.restore(setup.abstract(state), config=config.to_dict())
-    if restored is None:
-        return state
-    state, meta, _ = restored
-    old, new = (setup.lasting(c) for c in (complete(meta["config"]), config.to_dict()))
-    if changed := config_difference(old, new):
-        where = f"the checkpoint in {checkpoints.folder}"
-        raise ValueError(f"{where} is of another config ({'; '.join(changed)}); use a new workdir")
-    if meta["data"]["fingerprint"] != source.fingerprint:
-        raise ValueError(f"the checkpoint in {checkpoints.folder} was trained on other data; use a new workdir")
-    return state

@@ -1,7 +1,6 @@
 """Builds the parts of a run from its config: data, method, optimiser, state, step."""
 
 import dataclasses
-import json
 import logging
 import pathlib
 from collections.abc import Callable
@@ -224,11 +223,6 @@ def make_feed(config: ConfigDict, source: data.Source, mesh: Mesh):
 def abstract(state):
     """Shapes and shardings of a state: what a checkpoint is restored into."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
-
-
-def lasting(config: dict) -> dict:
-    """The part of a config that a resumed run must share: all but ``run``. As JSON, so that tuples compare as lists."""
-    return {name: value for name, value in json.loads(json.dumps(config)).items() if name != "run"}
 
 
 def checkpoint_folder(workdir: str | pathlib.Path) -> pathlib.Path:
