@@ -404,6 +404,8 @@ def test_what_a_users_module_registers_is_found_by_every_command(tmp_path):
         ("method.encoder.widht=8", "the encoder resnet has no option 'widht'"),
         ("method.image.augment.strenght=1.0", "method.image.augment has no option 'strenght'"),
         ("method.image.sise=16", "method.image has no option 'sise'; did you mean 'size'"),
+        ("method.image.mean=(0.5,)", r"method.image.mean=\(0.5,\): the pictures have 3 channels; give one for each"),
+        ("method.image.std=(1.0, 1.0)", r"method.image.std=\(1.0, 1.0\): the pictures have 3 channels"),
         ("data.batch_size=30", "not divisible by 8 devices"),
         ("method.image.size=64", "pictures of 32x32 are smaller than crops of 64"),
         ("optimizer.name=adamq", "did you mean 'adamw'"),

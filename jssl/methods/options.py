@@ -62,7 +62,7 @@ class ImageInput:
                 f"pictures of {height}x{width} are smaller than crops of {size}: lower method.image.size, "
                 "or read them larger (image_size=... of the source)"
             )
-        changes = {**defaults, **self.augment, **self.statistics(given.about)}
+        changes = {**defaults, **self.augment, **self.statistics(given)}
         try:
             return ImageView(preset(size, *arguments, **changes))
         except TypeError as error:
@@ -71,15 +71,26 @@ class ImageInput:
 
     def prepare(self, given: Given) -> Callable:
         """The deterministic view, for readouts: example -> (S, S, 3) float32."""
-        view = views.eval_view(self.eval_size or self.size, **self.statistics(given.about))
+        view = views.eval_view(self.eval_size or self.size, **self.statistics(given))
         return lambda example: view(None, example["image"], example.get("size"))
 
-    def statistics(self, about: About) -> dict[str, Any]:
-        """``mean`` and ``std`` that pictures are normalised by."""
-        return {
+    def statistics(self, given: Given) -> dict[str, Any]:
+        """``mean`` and ``std`` that pictures are normalised by.
+
+        Raises:
+          ValueError: not one of each per channel of the pictures.
+        """
+        about, channels = given.about, given.spec["image"].shape[-1]
+        found = {
             "mean": tuple(self.mean or about.mean or views.IMAGENET_MEAN),
             "std": tuple(self.std or about.std or views.IMAGENET_STD),
         }
+        for name, values in found.items():
+            if len(values) != channels:
+                raise ValueError(
+                    f"method.image.{name}={values}: the pictures have {channels} channels; give one for each"
+                )
+        return found
 
 
 class ImageView(NamedTuple):

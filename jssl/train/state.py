@@ -42,6 +42,11 @@ def make_views(method, key, step, batch):
     Beside the fields of the source an example holds its ``index`` and ``batch_key``, the randomness that it shares with its
     batch (I-JEPA draws block sizes once per batch).
     """
+    if missing := sorted((method.fields | {"index"}) - batch.keys()):
+        raise ValueError(
+            f"{method.name}: the batch has no {', '.join(missing)}, only {', '.join(batch)}; beside what the method reads it "
+            "needs index, (B,) int32, the number of each example in its data set"
+        )
     keys = view_keys(key, step, batch["index"])
     pairs = jax.vmap(jax.random.split)(keys)
     batch_key = jax.random.fold_in(key, step)

@@ -8,6 +8,7 @@ import optax
 from jax.sharding import PartitionSpec as P
 
 from jssl import collectives, sharding
+from jssl.methods import Aux
 from jssl.train.state import make_views
 
 
@@ -37,7 +38,7 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
         def loss_fn(params, micro_batch):
             views, keys = make_views(method, key, step, micro_batch)
             whole_teacher = sharding.gather(teacher, specs.teacher)
-            return method.loss(
+            returned = method.loss(
                 sharding.gather(params, specs.params),
                 whole_teacher,
                 extra,
@@ -46,6 +47,12 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
                 step=step,
                 axis_name=mesh.axis_names,
             )
+            if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Aux)):
+                raise ValueError(
+                    f"{method.name}: its loss must return (loss, jssl.methods.Aux(updates, metrics, embedding)), "
+                    f"not a {type(returned).__name__} without Aux"
+                )
+            return returned
 
         def micro_step(total, micro_batch):
             (loss, aux), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, micro_batch)

@@ -259,7 +259,7 @@ def test_a_real_run_is_resumed_and_repeats_only_what_was_deleted(tmp_path, monke
     assert 0 <= row["knn"]["mean"] <= 1 and row["rankme"]["mean"] >= 1 and result["without_recipe"] == ["simclr"]
     (trained,) = [r for r in result["runs"] if "error" not in r]
     assert trained["steps"] >= 10 and trained["peak_memory_mib"] > 100 and 0 < trained["minutes"] < 1
-    optimizer = trained["config"]["optimizer"]  # a share is one of what the budget held, half an epoch is 100 / 16 steps
+    optimizer = trained["config"]["optimizer"]  # a share is one of what the budget held, an epoch is 200 / 16 steps
     assert optimizer["warmup"] == max(1, int(trained["steps"] / 10 + 0.5)) and optimizer["freeze_for"] == 6
     assert trained["num_train"] == 200 and trained["encoder"]["dimension"] == 16
     assert len(list(out.glob("pixels_*.json"))) == len(list(out.glob("random_*.json"))) == 1

@@ -92,6 +92,7 @@ def resize_crop(
     (2, 2, 3)
     """
     height, width, _ = _checks.picture(image)
+    _checks.unit_range(image)
     top, left, box_height, box_width = (jnp.asarray(value, jnp.float32) for value in box)
     rows = _resize_matrix(top, box_height, size, height, interpolation, inside)
     columns = _resize_matrix(left, box_width, size, width, interpolation, inside)

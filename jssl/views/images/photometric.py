@@ -28,13 +28,18 @@ _ORDERS = np.array(list(itertools.permutations(range(3))), np.int32)
 def to_float(image: Array) -> Array:
     """Turns uint8 pixels into float32 in [0, 1]; float images only change dtype.
 
+    Raises:
+        ValueError: if the image is no array, is of another dtype, or has values that are plainly not in [0, 1].
+
     >>> to_float(jnp.array([0, 255], jnp.uint8))
     Array([0., 1.], dtype=float32)
     """
+    _checks.array(image)
     if image.dtype == jnp.uint8:
         return image.astype(jnp.float32) / 255.0
     if not jnp.issubdtype(image.dtype, jnp.floating):
         raise ValueError(f"image has dtype {image.dtype}; pass uint8 in [0, 255] or a float in [0, 1]")
+    _checks.unit_range(image)
     return image.astype(jnp.float32)
 
 
@@ -143,6 +148,7 @@ def color_jitter(
     """
     _checks.picture(image)
     _checks.colors(image, "color_jitter")
+    _checks.unit_range(image)
     if not 0.0 <= hue <= 0.5:
         raise ValueError(f"hue={hue} is outside [0, 0.5]; it is a part of a whole turn")
     draws = jax.random.uniform(key, (7,))
@@ -188,6 +194,7 @@ def solarize(key: Array, image: Array, *, threshold: float = 0.5, prob: float = 
     Array([[[0.25, 0.5 , 0.  ]]], dtype=float32)
     """
     _checks.picture(image)
+    _checks.unit_range(image)
     applied = jax.random.bernoulli(key, prob)
     return jnp.where(applied & (image >= threshold), 1.0 - image, image)
 

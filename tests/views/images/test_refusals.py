@@ -91,6 +91,22 @@ def test_one_grey_channel_goes_as_three_do():
         np.testing.assert_allclose(one(KEY, grey), all_three(KEY, three)[..., :1], atol=2e-6)
 
 
+@pytest.mark.parametrize("name", ["augmentation", "eval_view", "resize_crop", "solarize", "rgb_to_lab", "color_jitter"])
+def test_pixels_of_0_to_255_as_floats_are_refused(name):
+    apply = {**GENERAL, **COLORED}[name]
+    bands = 4 if name in ("augmentation", "eval_view") else 3
+    with pytest.raises(ValueError, match="image has float values from .* to 255; pass them in .0, 1., or as uint8"):
+        apply(np.linspace(0, 255, 12 * 12 * bands, dtype=np.float32).reshape(12, 12, bands))
+    with pytest.raises(ValueError, match="from -2 to 2;"):  # normalised before
+        apply(np.linspace(-2, 2, 12 * 12 * bands, dtype=np.float32).reshape(12, 12, bands))
+
+
+def test_what_is_no_array_is_refused():
+    for apply in (views.mae(8), views.eval_view(8)):
+        with pytest.raises(ValueError, match="image is a list; pass an array"):
+            apply(KEY, [[[0.5, 0.5, 0.5]]])
+
+
 def test_normalize_refuses_to_broadcast():
     with pytest.raises(ValueError, match="mean has 3 values and std 1 for an image with 3 channels"):
         views.normalize(jnp.zeros((2, 2, 3)), mean=(0.5,) * 3, std=(0.5,))
