@@ -13,6 +13,7 @@ __all__ = ["Member", "members", "read"]
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _LABELS = ("label", "class", "cls")  # keys of a .json
+_LONGEST = 1 << 20  # bytes: what is longer is of more than one picture
 
 Place = bytes | tuple[str, int, int]
 """The bytes of a file, or where they are: path, start, size (-1 is up to the end)."""
@@ -64,7 +65,7 @@ def members(path: str) -> tuple[list[Member], list[str]]:
                     places[name] = member
                 elif member.isfile() and is_image(name):
                     places[name] = _content(archive, member) if compressed else (path, member.offset_data, member.size)
-                elif member.isfile() and extension in (".cls", ".json"):
+                elif member.isfile() and extension in (".cls", ".json") and member.size <= _LONGEST:
                     label = _label(_content(archive, member), extension)
                     if label is not None and (extension == ".cls" or _key(name) not in labels):
                         labels[_key(name)] = label

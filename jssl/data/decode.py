@@ -1,5 +1,6 @@
 """Encoded bytes to upright uint8 RGB of a known size, and nothing else: augmentation happens on the device."""
 
+import functools
 import io
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from jssl.data.pixels import PixelError, to_rgb, unknown_tiff
 
 __all__ = ["decode_image", "parallel_map", "read_size"]
 
+# Of what Pillow opens, the formats that photos and scans have. EPS, for one, would start a program on a file's word.
+_FORMATS = "AVIF BMP DIB GIF JPEG JPEG2000 MPO PNG PPM TIFF WEBP".split()
 _SIDEWAYS = (5, 6, 7, 8)  # the orientations that change height and width
 
 
@@ -74,10 +77,17 @@ def decode_image(encoded: bytes, canvas: tuple[int, int] | None = None) -> tuple
     return _opened(encoded, decode)
 
 
+@functools.cache
+def _formats() -> list[str]:
+    """Those that this Pillow has."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
 def _opened(encoded: bytes, use: Callable):
     """use(image) of an image file that is opened but not decoded; whatever goes wrong is one ValueError."""
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with Image.open(io.BytesIO(encoded), formats=_formats()) as image:
             # Pillow raises at twice the bound and only warns below that.
             if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError(f"{image.height} x {image.width} pixels are too many")

@@ -8,9 +8,7 @@ import numpy as np
 
 __all__ = ["evenly_spaced", "fingerprint", "hold_out", "is_image", "is_unread", "take_evenly"]
 
-_EXTENSIONS = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .tga .avif".split()
-)
+_EXTENSIONS = frozenset(".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif".split())
 _UNREAD = frozenset(".heic .heif .jxl .svg .psd .dng .nef .cr2 .cr3 .arw .orf .raf .rw2 .dcm .exr .hdr".split())
 
 

@@ -100,6 +100,8 @@ def test_files_of_no_picture():
     with pytest.raises(ValueError, match=r"not a whole image .*known starts with b'<!DOCTYP'") as caught:
         decode_image(b"<!DOCTYPE html>")
     assert "BytesIO" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"not a whole image .*known starts with b'%!PS-Ado'"):  # nor one that is run
+        decode_image(save(Image.new("RGB", (8, 8)), "EPS"))
 
 
 @pytest.mark.parametrize("bound", [100, 200])  # twice over the bound, where Pillow raises, and once, where it warns
