@@ -19,4 +19,3 @@ def test_a_run_without_held_out_examples(tmp_path, caplog):
     assert record.message.startswith(told)
     online = OnlineEvaluation(None, open_source(config.data.source), None)
     assert online(None) == {}
-    assert online.postfix({"loss": 1, "examples_per_second": 2}) == {"loss": "1.000", "ex/s": "2"}
