@@ -116,7 +116,9 @@ def _where(error: Exception, file: pathlib.Path | None = None) -> str:
     """Where it happened: the line in ``file`` that led to it, or the last of all."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: "
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if file is None or f.filename == str(file)]
+    frames = list(traceback.extract_tb(error.__traceback__))
+    if file is not None:
+        frames = [frame for frame in frames if pathlib.Path(frame.filename) == file.absolute()]
     return f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
 
 

@@ -325,6 +325,13 @@ def test_wrong_files_are_named_with_the_line(text, message, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_a_file_named_from_where_one_is_has_its_line_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("mine.py").write_text(HEAD + "    config.optimiser.name = 'sgd'\n")
+    with pytest.raises(ValueError, match="mine.py, line 4: AttributeError: "):
+        load_config("mine.py", [])
+
+
 def test_a_module_that_fails_is_named_with_the_line(tmp_path, monkeypatch):
     (tmp_path / "half_written.py").write_text("import math\nmath.nonesuch\n")
     monkeypatch.chdir(tmp_path)

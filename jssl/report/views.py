@@ -8,6 +8,7 @@ import numpy as np
 from jssl import methods
 from jssl.data import stack, tokenizers
 from jssl.data.card import Card
+from jssl.methods.options import Given
 from jssl.report import grid
 from jssl.train import setup
 from jssl.train.state import make_views
@@ -35,7 +36,7 @@ def draw(config, out: str, *, num: int = 8) -> None:
     image = methods.complete_options(options.pop("name"), options)["image"]
     raw = next(value for value in batch.values() if _is_image(value))
     patches = (image.size // config.method.get("encoder", {}).get("patch_size", 16)) ** 2
-    grid.save_png(out, picture(raw, views, num_patches=patches, **image.statistics(source.about)))
+    grid.save_png(out, picture(raw, views, num_patches=patches, **image.statistics(Given(source.spec, source.about))))
     print(f"{out}: {len(raw)} examples, a row each: the picture, then {', '.join(panels(views))}")
 
 
