@@ -80,9 +80,14 @@ def _matches(pattern: str) -> tuple[str, list[str]]:
 
 
 def _walk(root: str, relative: str, parents: tuple[str, ...]):
-    """Relative names of the files below a folder, sorted; a link back to a parent is not followed."""
+    """Relative names of the files below a folder, sorted; a link back to a parent is not followed.
+
+    The workdir of a run in the folder is no data: the pictures of its report would be.
+    """
     with os.scandir(os.path.join(root, relative)) as unsorted:
         entries = sorted(unsorted, key=lambda entry: entry.name)
+    if relative and {"config.json", "checkpoints"} <= {entry.name for entry in entries}:
+        return
     for entry in entries:
         name = f"{relative}/{entry.name}" if relative else entry.name
         if entry.is_dir():

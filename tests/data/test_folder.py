@@ -222,3 +222,12 @@ def test_formats_that_are_not_read_are_told(tmp_path):
     (tmp_path / "a.jpg").write_bytes(encode(picture(0), "JPEG"))
     told = "no classes, 1 train, no test, 1 picture of unread format ignored: IMG_1.HEIC"
     assert open_source(f"folder:{tmp_path}").summary == f"folder:{tmp_path}: {told}"
+
+
+def test_a_workdir_in_the_folder_is_no_data(tree):
+    names = open_source(f"folder:{tree}", "all").names
+    (tree / "runs" / "first" / "checkpoints").mkdir(parents=True)
+    (tree / "runs" / "first" / "views.png").write_bytes(encode(picture(0)))
+    assert len(open_source(f"folder:{tree}", "all")) == len(names) + 1
+    (tree / "runs" / "first" / "config.json").write_text("{}")
+    assert open_source(f"folder:{tree}", "all").names == names
