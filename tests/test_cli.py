@@ -250,13 +250,30 @@ def test_both_feeds_give_the_same_run(tmp_path):
     assert losses[0] == losses[1] and len(losses[0]) == 2
 
 
-def start(recipe, workdir, cache):
+def start(recipe, workdir, cache, *overrides):
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_COMPILATION_CACHE_DIR": str(cache)}
     environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     environment["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # one device, as users have
     command = [sys.executable, "-m", "jssl.cli", "pretrain", "--config", recipe]
-    command += ["--workdir", str(workdir), "--no-progress"]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    command += ["--workdir", str(workdir), "--no-progress", *overrides]
+    # A group of its own, as a shell makes one: Ctrl-C reaches its workers, too.
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def shared_memory() -> set:
+    folder = pathlib.Path("/dev/shm")
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def gone(group: int) -> bool:
+    """Whether all processes of a group end within ten seconds."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def final_state(workdir):
@@ -308,3 +325,24 @@ def test_sigterm_saves_and_asks_to_be_requeued(tmp_path):
     assert process.returncode == 143 and "run the same command to continue" in errors
     _, step = final_state(tmp_path / "w")
     assert step >= 6 and jax.device_count() == 8  # read back on other devices than it was written on
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("twice", [False, True])
+def test_ctrl_c_leaves_no_worker_and_no_shared_memory_behind(twice, tmp_path):
+    recipe, before = write_recipe(tmp_path, "mae", 100_000), shared_memory()
+    workers = ["--config.data.feed=grain", "--config.data.options.num_workers=2"]
+    process = start(recipe, tmp_path / "w", tmp_path / "cache", *workers)
+    while steps_logged(tmp_path / "w") < 2 and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    if twice:
+        while "interrupted" not in process.stderr.readline():
+            pass
+        os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors, errors
+    assert gone(process.pid) and shared_memory() <= before
+    if not twice:
+        assert "SIGINT: saved step" in errors and errors.strip().count("\n") == 1
+        assert final_state(tmp_path / "w")[1] >= 6

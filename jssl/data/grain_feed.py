@@ -1,10 +1,13 @@
 """Batches read on the host by Grain: for data sets that do not fit on the device."""
 
 import contextlib
+import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterator
-from os import cpu_count
+from multiprocessing import resource_tracker
 
 import jax
 import numpy as np
@@ -90,7 +93,7 @@ class GrainFeed:
             )
         self.source, self.seed, self.global_batch = source, seed, global_batch
         self.num_workers, self.prefetch = num_workers, prefetch
-        self.num_threads = num_threads or min(16, cpu_count() or 1)
+        self.num_threads = num_threads or min(16, os.cpu_count() or 1)
         self._sharding = batch_sharding(mesh)
         self._places = self._sharding.addressable_devices_indices_map((global_batch,))
         if process_count is None:
@@ -121,7 +124,8 @@ class GrainFeed:
         if self.num_workers:
             _mark_flags_parsed()
             dataset = dataset.mp_prefetch(
-                grain.MultiprocessingOptions(num_workers=self.num_workers, per_worker_buffer_size=self.prefetch)
+                grain.MultiprocessingOptions(num_workers=self.num_workers, per_worker_buffer_size=self.prefetch),
+                worker_init_fn=_end_with_parent,
             )
         iterator = iter(dataset)
         ahead: deque[dict[str, jax.Array]] = deque()
@@ -143,7 +147,10 @@ class GrainFeed:
     def _counted(self, batch):
         for index in batch["replaced"]:
             self.source.note_replaced(index)
-        return batch["fields"]
+        # Workers hand out shared memory, which jax would hold on to, on a CPU as the array itself, beyond the end of the run.
+        return (
+            {name: np.array(array) for name, array in batch["fields"].items()} if self.num_workers else batch["fields"]
+        )
 
     def _place(self, batch):
         """Each local device's rows to that device."""
@@ -162,11 +169,23 @@ class GrainFeed:
 def _signals_blocked():
     """Ctrl-C and schedulers signal a whole group of processes. Workers inherit this mask and leave the answer to the process
     that started them, which saves and then closes them; meanwhile another of its threads may take the signal."""
+    resource_tracker.ensure_running()  # by itself it would start with the first worker, and unblock both
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent(worker_index, worker_count):
+    """In a worker: it ends when the process that started it does, however that dies; Grain's go on for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait():
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _mark_flags_parsed():
