@@ -121,12 +121,17 @@ def make_patches(method: str, encoder: Any, *, mask_token: bool = False, **told)
     """``make("image", ...)`` for methods that hide patches; with ``mask_token`` the options ask for one unless they say else.
 
     Raises:
-      ValueError: also for an encoder that has no patches.
+      ValueError: also for an encoder that has no patches, and where a picture is one patch.
     """
     made = make("image", encoder, **told)
     if not isinstance(made, PatchEncoder):
         name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
         raise ValueError(f"{method} needs patches: use an encoder vit_tiny ... vit_huge or vit, not {name!r}")
+    if (size := told["image_size"]) < 2 * made.patch_size:
+        raise ValueError(
+            f"{method}: method.image.size={size} is one patch of {made.patch_size}, with nothing beside it to predict from; "
+            f"use at least {2 * made.patch_size}, or smaller patches"
+        )
     if mask_token and isinstance(encoder, Mapping):
         return make_patches(method, {"mask_token": True, **encoder}, **told)
     return made

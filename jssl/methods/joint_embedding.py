@@ -38,7 +38,7 @@ def joint_embedding(
       nets: ``encoder``, ``projector`` and perhaps ``predictor``, applied in this order.
       compare: (outputs, targets, labels, axis_name) -> loss. ``outputs`` and ``targets`` hold (2, B, D) by network name,
         the targets those of the EMA copy; without one they are the outputs. ``labels`` are (B,), or None.
-      coupled: why accumulation would change the loss (see ``Method``).
+      coupled: why accumulation would change the loss (see ``Method``): how examples are compared with each other.
       tracked: the networks that have an EMA copy; none by default.
       forward: how batch norm sees the two views: ``Run.each`` by itself, ``Run.together`` both at once.
       labels: whether the comparison asks for labels.
@@ -76,4 +76,5 @@ def joint_embedding(
         encoders.readouts(nets, image.prepare(given), "projector"),
         teacher=(lambda params: {part: params[part] for part in tracked}) if tracked else None,
         coupled=coupled,
+        fewest=2 if coupled else 1,
     )

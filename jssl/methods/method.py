@@ -61,6 +61,7 @@ class Method:
       teacher: params -> the subtree that the EMA teacher tracks; None where there is no teacher.
       coupled: why gradient accumulation would change the loss, or "". Batch norm need not be named here: the step sees
         the statistics in ``extra``.
+      fewest: examples of a batch below which the loss says nothing: 2 where examples are compared with each other.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Method:
     update_extra: Callable = mean_over_micro_batches
     teacher: Callable | None = None
     coupled: str = ""
+    fewest: int = 1
 
 
 def weights(state, *, teacher: bool = False) -> tuple[Any, Any]:

@@ -52,7 +52,13 @@ class Run:
         return init_state(self.method, self.tx, self.key, self.card.spec, self.mesh)
 
     def make_step(self, specs):
-        """The compiled step of this run."""
+        """The compiled step of this run.
+
+        Raises:
+          ValueError: one example a batch, where batch norm would make all of them the same.
+        """
+        if self.config.data.batch_size == 1 and specs.extra.get("batch_stats"):
+            raise _too_few(self.method.name, "batch norm needs", 2)
         return make_train_step(
             self.method, self.tx, self.mesh, specs, momentum=self.momentum, accumulate=self.config.accumulate
         )
@@ -84,8 +90,14 @@ def build(config: ConfigDict, card: Card, *, mesh: Mesh | None = None) -> Run:
     method = methods.build(
         options.pop("name"), spec=card.spec, about=card.about, dtype=jnp.dtype(config.dtype), **options
     )
+    if config.data.batch_size < method.fewest:
+        raise _too_few(method.name, f"its loss ({method.coupled}) needs", method.fewest)
     key, rates = jax.random.key(config.seed), make_rates(config, teacher=method.teacher is not None)
     return Run(config, card, mesh, method, make_optimizer(config), make_momentum(config), rates, key)
+
+
+def _too_few(method: str, why: str, fewest: int) -> ValueError:
+    return ValueError(f"{method}: {why} at least {fewest} examples a batch; raise data.batch_size")
 
 
 def resolve_lengths(config: ConfigDict, num_examples: int) -> ConfigDict:

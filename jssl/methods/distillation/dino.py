@@ -90,4 +90,5 @@ def build(
         encoders.readouts(nets, image.prepare(given), "head"),
         teacher=lambda params: params,
         coupled="targets are balanced over the whole batch" if balanced else "",
+        fewest=2 if balanced else 1,
     )

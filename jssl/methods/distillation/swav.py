@@ -117,6 +117,7 @@ def build(
         encoders.readouts(nets, image.prepare(given), "projector"),
         update_extra,
         coupled="assignments are balanced over the whole batch",
+        fewest=2,
     )
 
 

@@ -113,4 +113,5 @@ def two_towers(
             "text": Readout(lambda example: example["captions"][0], readout(of_text)),
         },
         coupled="the other examples of the batch are the negatives",
+        fewest=2,
     )
