@@ -35,7 +35,7 @@ def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> 
     devices = jax.devices() if devices is None else list(devices)
     if fsdp < 1 or len(devices) % fsdp:
         raise ValueError(f"fsdp={fsdp} does not divide the {len(devices)} devices; choose a divisor")
-    # Auto, not the Explicit default: SSL's batch x batch matrices raise ShardingTypeError on an Explicit mesh.
+    # Auto, not the Explicit default: a network of the user's own may hold products that have no layout on an Explicit mesh.
     axis_types = (AxisType.Auto,) * len(AXES)
     return jax.make_mesh((len(devices) // fsdp, fsdp), AXES, axis_types=axis_types, devices=devices)
 

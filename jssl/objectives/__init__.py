@@ -1,9 +1,9 @@
 """Losses of self-supervised learning: pure functions of arrays, with jax and numpy as the only imports.
 
 Arrays are positional, hyperparameters are keywords. Every function returns the mean over the *global* batch, the same
-value on every device. With ``axis_name=None`` the arrays are the whole batch (plain ``jax.jit``, sharded or not).
-Inside ``jax.shard_map`` pass the batch axes: gradients then need no reduction. Under ``jax.pmap``, or with
-``check_vma=False``, pass them too and apply one ``jax.lax.pmean`` to the gradients.
+value on every device. With ``axis_name=None`` the arrays are the whole batch (plain ``jax.jit``, sharded or not, over
+Auto or Explicit axes). Inside ``jax.shard_map`` pass the batch axes: gradients then need no reduction. Under
+``jax.pmap``, or with ``check_vma=False``, pass them too and apply one ``jax.lax.pmean`` to the gradients.
 
 >>> import jax, jax.numpy as jnp
 >>> loss, gradient = jax.value_and_grad(lambda z: nt_xent(z, z + 1.0, temperature=0.5))(jnp.eye(4))
