@@ -30,6 +30,7 @@ def compilation_cache(tmp_path_factory):
     """One on-disk cache for all workers of a test run: the same tiny step is compiled once, not once per test."""
     folder = tmp_path_factory.getbasetemp()
     folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")  # what this user's own caches hold must not decide a test
     jax.config.update("jax_compilation_cache_dir", str(folder / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     yield

@@ -1,5 +1,6 @@
 """Several subjects, several protocols, side by side: an encoder means little without its baselines."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from jssl.data.source import Spec
 from jssl.diagnostics import collapse
 from jssl.evaluation import knn, linear, retrieval, zero_shot
+from jssl.evaluation.remembered import remembered
 from jssl.evaluation.subject import Subject
 
 __all__ = ["PROTOCOLS", "Protocol", "check", "evaluate"]
@@ -113,7 +115,7 @@ def _plural(field: str) -> str:
 def evaluate(
     subjects: Mapping[str, Subject], *, protocols: str | Sequence[str] = ("knn", "linear")
 ) -> dict[str, dict[str, float]]:
-    """Runs every protocol on every subject that has the readouts for it.
+    """Runs every protocol on every subject that has the readouts for it; what is known of a subject's ``key`` is remembered.
 
     Args:
       subjects: name -> what is evaluated.
@@ -135,5 +137,6 @@ def evaluate(
     for name, subject in subjects.items():
         for protocol in names:
             if _reads(PROTOCOLS[protocol], subject):
-                results[name] |= PROTOCOLS[protocol].run(subject)
+                run, key = functools.partial(PROTOCOLS[protocol].run, subject), subject.key
+                results[name] |= run() if key is None else remembered([*key, protocol], run)
     return results

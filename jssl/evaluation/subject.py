@@ -40,11 +40,13 @@ class Subject(abc.ABC):
       name: what messages call it.
       readouts: names of its readouts, the default first; none where there is but one kind of features.
       text: how texts are made for its text readout; None where there is none.
+      identity: what its figures hang on beside the data, as JSON, where they are worth keeping; None where they are not.
     """
 
     name: str
     readouts: tuple[str, ...] = ()
     text: Text | None = None
+    identity: Any = None
 
     def __init__(self, sources: Mapping[str, Source]):
         if not sources:
@@ -63,6 +65,12 @@ class Subject(abc.ABC):
         if split not in self._sources:
             raise ValueError(f"there is no {split} split to evaluate on; there are {', '.join(self._sources)}")
         return self._sources[split]
+
+    @property
+    def key(self) -> list | None:
+        """What its figures hang on, as JSON; None if that is not known or they are not worth keeping."""
+        marks = {split: source.fingerprint for split, source in self._sources.items()}
+        return [self.identity, marks] if self.identity and all(marks.values()) else None
 
     @property
     def spec(self) -> Spec:
@@ -115,6 +123,7 @@ class Encoder(Subject):
       sharding: how a batch is laid out; None is one device.
       text: what the text readout was trained on, known to the run; by default as the data say.
       name: what messages call it.
+      identity: see ``Subject``.
 
     >>> from types import SimpleNamespace as Namespace
     >>> from jssl.evaluation.texts import Texts
@@ -135,9 +144,10 @@ class Encoder(Subject):
         sharding: NamedSharding | None = None,
         text: Text | None = None,
         name: str = "the encoder",
+        identity: Any = None,
     ):
         super().__init__(sources)
-        self.name, self.readouts = name, tuple(readouts)
+        self.name, self.readouts, self.identity = name, tuple(readouts), identity
         self._readouts, self._variables = readouts, variables
         self._layout: dict[str, Any] = {"batch_size": batch_size, "sharding": sharding}
         self.text = text or self._text()
@@ -178,7 +188,7 @@ class Raw(Subject):
            [ 0.35, -0.35]], dtype=float32)
     """
 
-    name = "the raw input"
+    name = identity = "the raw input"
 
     def encode(self, readout, source):
         raise ValueError(f"{self.name} has no readout {readout!r}")

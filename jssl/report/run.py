@@ -70,7 +70,15 @@ class Loaded:
             sharding=sharding.batch_sharding(self.run.mesh),
             text=self.text,
             name=self.run.method.name,
+            identity=None if trained else self._untrained(),
         )
+
+    def _untrained(self) -> dict:
+        """All that an encoder before training hangs on: options, what they were told of the data, and the seed."""
+        config, card = self.run.config.to_dict(), self.run.card.to_json()
+        return {"seed": config["seed"], "dtype": config["dtype"], "method": config["method"]} | {
+            name: card[name] for name in ("spec", "about")
+        }
 
 
 def load_run(workdir: str | pathlib.Path) -> Loaded:
