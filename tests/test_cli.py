@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import chex
@@ -346,3 +347,60 @@ def test_ctrl_c_leaves_no_worker_and_no_shared_memory_behind(twice, tmp_path):
     if not twice:
         assert "SIGINT: saved step" in errors and errors.strip().count("\n") == 1
         assert final_state(tmp_path / "w")[1] >= 6
+
+
+def when(step, act, monkeypatch):
+    """``act()`` once the step has been started."""
+    add = loop.Log.add
+
+    def acting(self, number, *rest):
+        add(self, number, *rest)
+        if number == step:
+            act()
+
+    monkeypatch.setattr(loop.Log, "add", acting)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("step", "code"), [(6, 143), (7, 0)])
+def test_a_signal_on_the_last_step_finds_nothing_to_requeue(step, code, tmp_path, monkeypatch):
+    def terminate():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.5)  # the watcher's
+
+    when(step, terminate, monkeypatch)
+    recipe = write_recipe(tmp_path, "mae", 8)
+    assert main(["pretrain", "--config", recipe, "--workdir", str(tmp_path / "w"), "--no-progress"]) == code
+    assert (tmp_path / "w" / "checkpoints" / str(step + 1)).is_dir() and not (tmp_path / "w" / "lock").exists()
+
+
+@pytest.mark.slow
+def test_a_workdir_that_is_deleted_ends_its_run(tmp_path, monkeypatch, capsys):
+    workdir = tmp_path / "w"
+    when(7, lambda: shutil.rmtree(workdir), monkeypatch)
+    arguments = ["pretrain", "--config", write_recipe(tmp_path, "mae", 8), "--workdir", str(workdir)]
+    assert main([*arguments, "--no-progress", "--config.run.checkpoint_every=100"]) == 2
+    assert f"{workdir} was deleted" in capsys.readouterr().err and not workdir.exists()
+
+
+@pytest.mark.slow
+def test_a_run_in_a_thread_says_what_goes_on(tmp_path, capsys):
+    recipe, codes = write_recipe(tmp_path, "mae", 8), []
+    arguments = ["pretrain", "--config", recipe, "--workdir", str(tmp_path / "w")]
+    thread = threading.Thread(target=lambda: codes.append(main(arguments)))
+    thread.start()
+    thread.join()
+    told = capsys.readouterr().err
+    assert codes == [0]
+    for line in (
+        "80 examples of 10 classes",
+        "compiling",
+        "first step done after",
+        "finished: 8 steps in",
+        "knn",
+        "next: ",
+    ):
+        assert f"jssl: {line}" in told or f", {line}" in told
+    rows = [json.loads(line) for line in (tmp_path / "w" / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows if "loss" in row] == [0.6, 1.2, 1.6]
+    assert rows[0]["learning_rate"] == pytest.approx(0.03) and rows[0]["weight_decay"] == pytest.approx(1e-4)

@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import struct
+import subprocess
 import sys
 
 import jax.numpy as jnp
@@ -165,3 +166,34 @@ def scalars(folder):
         found += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
         data = data[16 + length :]
     return found
+
+
+WANDB = """
+import sys
+from jssl.train.metrics import MetricsWriter
+
+for start in (0, 8):  # a run, then the same one resumed
+    with MetricsWriter(sys.argv[1], start_step=start, tensorboard=False, wandb="shapes", config={"seed": 5}) as metrics:
+        metrics.write(start + 7, {"loss": 0.4375 + start, "bad": float("nan")})
+"""
+
+
+@pytest.mark.slow
+def test_weights_and_biases_offline(tmp_path):
+    folder = tmp_path / "run"
+    environment = {**os.environ, "WANDB_MODE": "offline", "WANDB_SILENT": "true", "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", WANDB, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    name = (folder / "wandb_id").read_text()
+    files = sorted((folder / "wandb").glob(f"offline-run-*/run-{name}.wandb"))
+    data = b"".join(file.read_bytes() for file in files)
+    assert all(word in data for word in (b"shapes", b"seed", b"loss", b"0.4375", b"8.4375")) and b"NaN" not in data
+    assert [line["loss"] for line in lines(folder)] == [0.4375, 8.4375]
+
+
+def test_weights_and_biases_is_asked_for_and_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ValueError, match=r"wandb=shapes needs wandb: pip install 'jssl\[wandb\]'"):
+        MetricsWriter(tmp_path, wandb="shapes")
+    assert not list(tmp_path.iterdir())
