@@ -15,11 +15,10 @@ from jssl import config, methods, objectives, views  # noqa: E402
 
 
 def on_files(files, config):
-    """README is the first page, and every method has one."""
-    readme = (ROOT / "README.md").read_text()
-    files.append(File.generated(config, "index.md", content=re.sub(r"\]\(docs/", "](", readme)))
-    changes = (ROOT / "CHANGELOG.md").read_text()
-    files.append(File.generated(config, "changelog.md", content=changes))
+    """README is the first page, the changes are one, and every method has one."""
+    for page, name in (("index.md", "README.md"), ("changelog.md", "CHANGELOG.md")):
+        text = (ROOT / name).read_text().replace("](docs/", "](")
+        files.append(File.generated(config, page, content=text))
     for name, entry in methods.REGISTRY.items():
         files.append(File.generated(config, f"methods/{name}.md", content=method_page(name, entry)))
     return files
