@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import numpy as np
+from tqdm import tqdm
 
 from jssl.data import Source, open_source
 from jssl.report.feature_file import Examples, FeatureFile
@@ -46,11 +47,19 @@ def embed_run(
         encoder = load_run(workdir).encoder({split: source}, teacher=use_teacher, batch_size=batch_size)
         fields = [name for name in ("label",) if name in source.spec]
         parts = encoder.stream(split, readout, fields=fields, tokens=tokens)
-        shape = file.write(_unread_as_nan(parts, source), Examples(len(source), source.names, source.about.class_names))
+        parts = _with_bar(_unread_as_nan(parts, source), len(source))
+        shape = file.write(parts, Examples(len(source), source.names, source.about.class_names))
     beside = [what for what, has in (("labels", fields), ("names", source.names)) if has]
     print(f"{file.out}: {' x '.join(map(str, shape))} features{''.join(f', {what}' for what in beside)}")
     if source.replaced:
         logger.warning("%d unreadable of %d have features of NaN: %s", *_unread(source))
+
+
+def _with_bar(parts: Iterator[dict], total: int) -> Iterator[dict]:
+    with tqdm(total=total, unit="example", disable=None, dynamic_ncols=True) as bar:  # None: in a terminal only
+        for part in parts:
+            yield part
+            bar.update(len(part["features"]))
 
 
 def _unread_as_nan(parts: Iterator[dict], source: Source) -> Iterator[dict]:
