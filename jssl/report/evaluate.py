@@ -41,7 +41,7 @@ def evaluate_run(
         **{f"num_{split}": len(source) for split, source in sources.items()},
         "results": results,
     }
-    pathlib.Path(workdir, "evaluation.json").write_text(json.dumps(report, indent=1))
+    (pathlib.Path(workdir).expanduser() / "evaluation.json").write_text(json.dumps(report, indent=1))
     print(table(results))
     return report
 
