@@ -104,7 +104,8 @@ class Tiny:
 
     def views(self, step: int = 0):
         """(views, keys) of the batch of a step."""
-        return make_views(self.method, self.state.key, step, self.feed.batch(step))
+        # Compiled: one operation at a time, the augmentation alone takes as long as the whole step.
+        return jax.jit(functools.partial(make_views, self.method))(self.state.key, step, self.feed.batch(step))
 
 
 def arrays(tree) -> dict[str, np.ndarray]:

@@ -1,0 +1,63 @@
+"""Every method learns: after some hundred tiny steps its features tell classes apart that an untrained network mixes up.
+
+The world has eight classes, a coarse coloured pattern each, under noise as strong as the pattern: the noise cannot be
+predicted, so whatever a method predicts or compares, it must find the pattern.
+"""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from rows import ROWS
+
+from jssl import data, methods, sharding
+from jssl.evaluation import Encoder, knn
+from jssl.train import optimizers, schedules
+from jssl.train.state import init_state
+from jssl.train.step import make_train_step
+
+pytestmark = pytest.mark.slow
+BATCH, CLASSES, STEPS = 64, 8, 150
+
+
+@functools.cache
+def noisy_patterns(split):
+    """Pictures of 16 x 16, with labels, and captions in which one word of two names the class."""
+    rng = np.random.default_rng({"train": 1, "test": 2}[split])
+    count = {"train": 512, "test": 256}[split]
+    patterns = np.random.default_rng(0).normal(size=(CLASSES, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
+    label = (np.arange(count) % CLASSES).astype(np.int32)
+    image = 128 + 40 * patterns[label] + 45 * rng.normal(size=(count, 16, 16, 3))
+    captions = np.stack([3 + label, 20 + rng.integers(0, 8, count), np.zeros(count)], 1).astype(np.int32)
+    fields = {"image": image.clip(0, 255).astype(np.uint8), "label": label, "captions": captions[:, None]}
+    names = tuple("abcdefgh")
+    return data.ArraySource(fields, data.About(class_names=names, vocabulary=40, tokenizer="bytes"))
+
+
+def train(name, source, steps):
+    """(method, state before, state after) of a row of rows.py."""
+    method = methods.build(name, spec=source.spec, about=source.about, **ROWS[name])
+    mesh = sharding.make_mesh(jax.devices()[:1])
+    tx = optimizers.build("muon", learning_rate=schedules.warmup_cosine(5e-3, 10, steps), weight_decay=0.0)
+    state, specs = init_state(method, tx, jax.random.key(1), source.spec, mesh)
+    step = make_train_step(method, tx, mesh, specs, momentum=schedules.cosine(0.9, 1.0, steps))
+    before = jax.device_get(state.replace(key=None))
+    feed = data.ResidentFeed(source, mesh, seed=3, global_batch=BATCH)
+    for number in range(steps):
+        state, _ = step(state, feed.batch(number))
+    return method, before, state
+
+
+@pytest.mark.parametrize("name", sorted(set(methods.REGISTRY) - {"causal_lm"}))
+def test_features_beat_those_of_the_untrained_encoder(name):
+    sources = {split: noisy_patterns(split) for split in ("train", "test")}
+    method, before, after = train(name, sources["train"], STEPS)
+
+    def accuracy(state):
+        encoder = Encoder(method.readouts, methods.weights(state), sources)
+        bank, queries = encoder.features("train"), encoder.features("test")
+        predicted = knn.predict(bank, encoder.field("train", "label"), queries, num_classes=CLASSES, k=20)
+        return np.mean(predicted == encoder.field("test", "label"))
+
+    assert accuracy(after) >= accuracy(before) + 0.05  # 5 points are 13 of the 256 pictures
