@@ -8,6 +8,8 @@ import logging
 import os
 import pathlib
 import socket
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 
 import jax
@@ -17,6 +19,8 @@ __all__ = ["locked", "workdir_path"]
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "lock"
+_BEAT = 30.0  # seconds between two signs of life
+_DEAD = 300.0  # seconds without one after which a run on another host is over
 
 
 def workdir_path(workdir: str | os.PathLike) -> pathlib.Path:
@@ -42,10 +46,11 @@ def workdir_path(workdir: str | os.PathLike) -> pathlib.Path:
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path) -> Iterator[Callable[[], None]]:
-    """Makes a workdir and holds the lock on a workdir, a file that names host, process and start; the first process alone needs it.
+    """Makes a workdir and holds its lock, a file that names host, process and start; the first process alone needs it.
 
-    The kernel drops the lock of a process that dies, however it dies, so what a killed run leaves behind is taken over. A
-    lock that another host left cannot be judged from here.
+    The kernel drops the lock of a process that dies, however it dies, so what a killed run leaves behind is taken over. Of
+    another host's processes it knows nothing, so the file's time is renewed while a run lives: five minutes without are
+    the end of it, and a job that is requeued on another host goes on.
 
     Args:
       folder: made if missing; removed at the end if it was, and nothing has been written.
@@ -72,9 +77,20 @@ def locked(folder: pathlib.Path) -> Iterator[Callable[[], None]]:
         if not _same(path, file):
             raise OSError(f"{folder} was deleted, or its lock, while the run went on; nothing more can be saved there")
 
+    over = threading.Event()
+
+    def beat():
+        while not over.wait(_BEAT):
+            with contextlib.suppress(OSError):  # which the next check tells
+                os.utime(file.fileno())
+
+    heart = threading.Thread(target=beat, name="lock", daemon=True)
+    heart.start()
     try:
         yield check
     finally:
+        over.set()
+        heart.join()
         if _same(path, file):
             path.unlink()
         file.close()
@@ -101,10 +117,11 @@ def _take(path: pathlib.Path):
             break
         file.close()
     holder = _read(file)
-    if holder and holder.get("host") != socket.gethostname():
+    if holder and holder.get("host") != socket.gethostname() and _age(path) < _DEAD:
         file.close()
         raise ValueError(
-            f"a run on another host may be going on in {path.parent} ({_told(holder)}); if it is over, delete {path}"
+            f"a run on another host is going on in {path.parent} ({_told(holder)}), or ended less than "
+            f"{_DEAD / 60:.0f} minutes ago; if it is over, delete {path} or wait"
         )
     if holder:
         logger.warning("the run before in %s was killed (%s); its lock is taken over", path.parent, _told(holder))
@@ -117,6 +134,12 @@ def _same(path: pathlib.Path, file) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
     except FileNotFoundError:
         return False
+
+
+def _age(path: pathlib.Path) -> float:
+    """Seconds since a file was written, by the clock of its file system."""
+    with tempfile.NamedTemporaryFile(dir=path.parent) as now:
+        return os.fstat(now.fileno()).st_mtime - path.stat().st_mtime
 
 
 def _read(file) -> dict:

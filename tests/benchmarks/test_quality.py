@@ -154,7 +154,7 @@ def test_methods_of_other_modalities_are_left_out():
 def reading(name, row, folder, *overrides):
     source = open_source(DATA, "test")
     config = load_config(f"{write_recipe(folder, name, row)}:small", [f"data.source={DATA}", *overrides])
-    loaded = Loaded(setup.build(config, Card.of(source)), None, None)
+    loaded = Loaded(setup.build(config, Card.of(source)), None)
     return json.dumps(quality_run.reading(loaded, source[0]))
 
 

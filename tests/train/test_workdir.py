@@ -6,9 +6,11 @@ import os
 import shutil
 import signal
 import socket
+import time
 
 import pytest
 
+from jssl.train import workdir
 from jssl.train.workdir import locked, workdir_path
 
 
@@ -48,16 +50,28 @@ def test_a_second_run_is_refused_until_the_first_is_dead(tmp_path, holder, caplo
     assert f"process {holder.pid}" in caplog.text and "taken over" in caplog.text
 
 
-def test_the_lock_of_another_host_is_not_judged(tmp_path):
+def test_the_lock_of_another_host_holds_while_it_is_renewed(tmp_path, caplog):
     path = tmp_path / "lock"
     path.write_text(json.dumps({"host": "node7", "pid": 1, "start": "2026-01-01"}))
-    with pytest.raises(ValueError, match=rf"host node7, process 1, since 2026-01-01\); if it is over, delete {path}"):
+    with pytest.raises(
+        ValueError, match=r"host node7, process 1, since 2026-01-01\), or ended less than 5 minutes ago"
+    ):
         with locked(tmp_path):
             pass
-    path.unlink()
+    os.utime(path, (path.stat().st_mtime - 301,) * 2)
     with locked(tmp_path):
-        pass
-    assert not path.exists()
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert not path.exists() and "taken over" in caplog.text
+
+
+def test_a_run_renews_its_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(workdir, "_BEAT", 0.01)
+    with locked(tmp_path):
+        os.utime(tmp_path / "lock", (0, 0))
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "lock").stat().st_mtime and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (tmp_path / "lock").stat().st_mtime
 
 
 @pytest.mark.parametrize("content", ["", '{"host": "no'])
