@@ -13,6 +13,7 @@ __all__ = ["Member", "members", "read"]
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _LABELS = ("label", "class", "cls")  # keys of a .json
+_CAPTIONS = ("caption", "text")
 _LONGEST = 1 << 20  # bytes: what is longer is of more than one picture
 
 Place = bytes | tuple[str, int, int]
@@ -26,11 +27,13 @@ class Member(NamedTuple):
       name: of the member.
       place: where its bytes are.
       label: what a .cls or .json member of the same key says of its class, as in WebDataset; None where none does.
+      caption: what a .txt or .json member of the same key says that it shows; None where none does.
     """
 
     name: str
     place: Place
     label: str | None = None
+    caption: str | None = None
 
 
 def read(place: Place) -> bytes:
@@ -54,6 +57,7 @@ def members(path: str) -> tuple[list[Member], list[str]]:
     """
     places: dict[str, Place | tarfile.TarInfo] = {}
     labels: dict[str, str] = {}
+    captions: dict[str, str] = {}
     try:
         with open(path, "rb") as file:
             compressed = file.read(5).startswith(_COMPRESSED)
@@ -65,10 +69,13 @@ def members(path: str) -> tuple[list[Member], list[str]]:
                     places[name] = member
                 elif member.isfile() and is_image(name):
                     places[name] = _content(archive, member) if compressed else (path, member.offset_data, member.size)
-                elif member.isfile() and extension in (".cls", ".json") and member.size <= _LONGEST:
-                    label = _label(_content(archive, member), extension)
-                    if label is not None and (extension == ".cls" or _key(name) not in labels):
-                        labels[_key(name)] = label
+                elif member.isfile() and extension in (".cls", ".txt", ".json") and member.size <= _LONGEST:
+                    content = _content(archive, member)
+                    for told, own, keys in ((labels, ".cls", _LABELS), (captions, ".txt", _CAPTIONS)):
+                        if extension not in (own, ".json") or (extension == ".json" and _key(name) in told):
+                            continue
+                        if text := _told(content, keys if extension == ".json" else None):
+                            told[_key(name)] = text
                 archive.members = []  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
             # tarfile takes a file that stops between two members for a whole one.
             archive.fileobj.seek(archive.offset)
@@ -89,7 +96,7 @@ def members(path: str) -> tuple[list[Member], list[str]]:
         if not followed and is_image(name):
             lost.append(name)
         found += followed
-    return [Member(name, place, labels.get(_key(name))) for name, place in found], lost
+    return [Member(name, place, labels.get(_key(name)), captions.get(_key(name))) for name, place in found], lost
 
 
 def _follow(name: str, link: tarfile.TarInfo, places: dict) -> list[tuple[str, Place]]:
@@ -120,13 +127,13 @@ def _key(name: str) -> str:
     return posixpath.join(folder, file.partition(".")[0])
 
 
-def _label(content: bytes, extension: str) -> str | None:
-    """What a .cls or .json says; None where it says nothing of a class."""
+def _told(content: bytes, keys: tuple[str, ...] | None) -> str | None:
+    """The text of a member, or of the first of some keys of a .json; None where there is none."""
     try:
         text = content.decode().strip()
-        if extension == ".json":
+        if keys:
             fields: Any = json.loads(text)
-            text = next((str(fields[key]) for key in _LABELS if key in fields), "") if isinstance(fields, dict) else ""
+            text = next((str(fields[key]) for key in keys if key in fields), "") if isinstance(fields, dict) else ""
         return text or None
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""Pictures with captions, named by a table."""
+"""Pictures with captions, named by a table or side by side in archives."""
 
 import dataclasses
 import hashlib
@@ -12,6 +12,7 @@ from jssl.data.archive import Place, members, read
 from jssl.data.caption_table import read_table
 from jssl.data.encoded import EncodedSource
 from jssl.data.layout import hold_out
+from jssl.data.shards import read_shards
 from jssl.data.source import NoSplit
 
 __all__ = ["CaptionsSource"]
@@ -24,17 +25,21 @@ class CaptionsSource(EncodedSource):
     several captions has several lines, or in .jsonl a list. Examples come in the order in which the table first names
     their files; every so many-th is "test".
 
+    Archives stand for a table where they hold, as WebDataset's shards do, a picture and its caption under one key: 17.jpg
+    and 17.txt, or "caption" or "text" in 17.json. Their classes are in .cls, or "label", "class" or "cls" in .json.
+
     Each caption is a row as `jssl.data.tokenizers.row` makes it: beginning, tokens, end, zeros. The captions that a
     picture lacks are zeros.
 
     Args:
-      path: of the table.
+      path: of the table; or paths or globs of archives, separated by commas.
       split: "train", "test" or "all".
       images: the folder, or the tar archive, that the table's file names start from, as seen from the folder of the
-        table, which is the default.
+        table, which is the default. Archives that stand for a table hold their own.
       file_column: name of the column of files.
       caption_column: name of the column of captions.
-      label_column: name of the column of classes; None is no labels. An empty cell is a class of its own.
+      label_column: name of the column of classes, "cls" in archives; None is no labels. An empty cell is a class of its
+        own.
       captions: C, at most so many captions of a picture; None is the most that one has.
       length: L, tokens of a caption.
       tokenizer: see `jssl.data.tokenizers.make`; one that pads with 0.
@@ -93,14 +98,18 @@ class CaptionsSource(EncodedSource):
         if captions is not None and captions < 1:
             raise ValueError(f"captions is {captions}; use at least 1, or leave it out")
         path = os.path.expanduser(path)
-        table = read_table(path, file_column, caption_column, label_column)
+        places: dict[str, Place] | None = None
+        if ".tar" in os.path.basename(path):
+            table, places = read_shards(path, label_column)
+        else:
+            table = read_table(path, file_column, caption_column, label_column)
         count = captions or max(len(entry.captions) for entry in table.values())
         held = hold_out(np.zeros(len(table)), holdout)
         names = [name for name, out in zip(table, held) if split == "all" or out == (split == "test")]
         if not names:
             raise NoSplit(f'no picture is left for split "{split}" of {path}; change holdout={holdout}')
         root = os.path.join(os.path.dirname(path), os.path.expanduser(images or ""))
-        self._places = _places(names, root)
+        self._places = _places(names, root) if places is None else places
         missing = [name for name in names if name not in self._places]
         if missing and (on_error == "raise" or len(missing) == len(names)):
             told = f"{missing[0]}, one of {len(missing)} that {path} names, is not in {root or '.'}"

@@ -217,7 +217,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     idx:<folder>                          the four MNIST style files
     tfds:<name>[:split]                   TensorFlow Datasets prepared as array_record
     text:<paths or globs, comma>          UTF-8 files as rows of tokens: tokenizer, length, stride, holdout, cache
-    captions:<table>                      images and their captions, named by a .csv or .jsonl file
+    captions:<table or archives>          images and captions, named by a .csv or .jsonl file, or in WebDataset shards
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
     ===================================== ==========================================================================
 

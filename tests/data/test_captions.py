@@ -1,3 +1,4 @@
+import io
 import json
 import pickle
 import tarfile
@@ -203,3 +204,48 @@ def test_bad_options(table, options, message):
         CaptionsSource(table, **options)
     with pytest.raises(ValueError, match="cannot read table .*none.csv: .*No such file"):
         open_source("captions:none.csv")
+
+
+def write_shard(path, members):
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+def test_shards_hold_pictures_and_captions_side_by_side(tmp_path):
+    for shard in range(2):
+        members = {}
+        for i in range(5 * shard, 5 * shard + 5):
+            members[f"{i}.png"] = encode(picture(i))
+            if i == 3:
+                members["3.json"] = json.dumps({"caption": "number three", "label": "odd"}).encode()
+            elif i != 7:  # which has no caption
+                members[f"{i}.txt"] = f"number {i}".encode()
+                members[f"{i}.cls"] = (b"even", b"odd")[i % 2]
+        write_shard(tmp_path / f"shard-{shard}.tar", members)
+    source = open_source(f"captions:{tmp_path}/shard-*.tar?label_column=cls", "all", length=20)
+    assert list(source.names)[2:4] == ["shard-0.tar/2.png", "shard-0.tar/3.png"] and len(source) == 9
+    numbers = [0, 1, 2, 3, 4, 5, 6, 8, 9]
+    said = ["number three" if i == 3 else f"number {i}" for i in numbers]
+    assert [texts(example) for example in source] == [[text] for text in said]
+    assert [int(example["label"]) for example in source] == [i % 2 for i in numbers]
+    for i, example in zip(numbers, source):
+        np.testing.assert_array_equal(example["image"], picture(i))
+    assert "label" not in open_source(f"captions:{tmp_path}/shard-0.tar", "all").spec
+
+
+def test_shards_without_what_is_asked_for(tmp_path):
+    write_shard(tmp_path / "a.tar", {"1.png": encode(picture(1)), "1.txt": b"one"})
+    write_shard(tmp_path / "b.tar", {"1.png": encode(picture(1))})
+    with pytest.raises(ValueError, match="no archive matches .*c.tar"):
+        CaptionsSource(f"{tmp_path}/c.tar")
+    with pytest.raises(
+        ValueError, match="no picture with a caption in .*b.tar; expected members such as 17.jpg and 17.txt"
+    ):
+        CaptionsSource(f"{tmp_path}/b.tar")
+    with pytest.raises(ValueError, match="1.png in .*a.tar has a caption but no class; leave label_column out"):
+        CaptionsSource(f"{tmp_path}/a.tar", label_column="cls")
+    with pytest.raises(ValueError, match='label_column is "kind"; in archives'):
+        CaptionsSource(f"{tmp_path}/a.tar", label_column="kind")
