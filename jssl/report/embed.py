@@ -43,8 +43,9 @@ def embed_run(
       OSError: ``out`` cannot be written.
     """
     with FeatureFile(out) as file:  # before anything is loaded
-        source = open_source(data, split)
-        encoder = load_run(workdir).encoder({split: source}, teacher=use_teacher, batch_size=batch_size)
+        run = load_run(workdir)
+        source = open_source(data, split)  # whose kind the run may have registered
+        encoder = run.encoder({split: source}, teacher=use_teacher, batch_size=batch_size)
         fields = [name for name in ("label",) if name in source.spec]
         parts = encoder.stream(split, readout, fields=fields, tokens=tokens)
         parts = _with_bar(_unread_as_nan(parts, source), len(source))

@@ -105,22 +105,24 @@ def test_parameter_gradient_follows_the_documented_rule(row):
     """Nothing to reduce in shard_map; one pmean of the gradients in pmap and with check_vma=False."""
     devices = 4
     arrays = arrays_of(row)
-    scale = np.linspace(0.5, 1.5, arrays[0].shape[-1]).astype(np.float32)
+    weight = np.linspace(0.5, 1.5, arrays[0].shape[-1]).astype(np.float32)
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
 
-    def loss(scale, *arrays, axis_name=None):
-        predicted = arrays[0] * scale.reshape((1,) * (arrays[0].ndim - 1) + scale.shape)
+    def loss(weight, *arrays, axis_name=None):
+        # Each feature and some of the next: the scale of features alone is nothing to a loss that standardises them.
+        weight = weight.reshape((1,) * (arrays[0].ndim - 1) + weight.shape)
+        predicted = arrays[0] + weight * jnp.roll(arrays[0], 1, -1)
         return row.function(predicted, *arrays[1:], axis_name=axis_name)
 
-    # The scale stands for a parameter of the network; beside it, what the objective itself takes of parameters.
+    # The weight stands for a parameter of the network; beside it, what the objective itself takes of parameters.
     shared = tuple(i for i in row.differentiable if row.batch_axes[i] is None)
     gradient = functools.partial(jax.grad, argnums=(0, *(i + 1 for i in shared)))
 
-    def local(scale, *arrays):
-        return gradient(functools.partial(loss, axis_name="data"))(scale, *arrays)
+    def local(weight, *arrays):
+        return gradient(functools.partial(loss, axis_name="data"))(weight, *arrays)
 
-    def reduced(scale, *arrays):
-        return jax.lax.pmean(local(scale, *arrays), "data")
+    def reduced(weight, *arrays):
+        return jax.lax.pmean(local(weight, *arrays), "data")
 
     def split(array, axis):
         return array if axis is None else array.reshape(*array.shape[:axis], devices, -1, *array.shape[axis + 1 :])
@@ -129,10 +131,10 @@ def test_parameter_gradient_follows_the_documented_rule(row):
     with_vma = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=jax.P())
     without = jax.shard_map(reduced, mesh=mesh, in_specs=specs, out_specs=jax.P(), check_vma=False)
     pmapped = jax.pmap(reduced, "data", in_axes=(None, *row.batch_axes), out_axes=None, devices=jax.devices()[:devices])
-    expected = jax.jit(gradient(loss))(scale, *arrays)
-    jax.tree.map(close, jax.jit(with_vma)(scale, *arrays), expected)
-    jax.tree.map(close, jax.jit(without)(scale, *arrays), expected)
-    jax.tree.map(close, pmapped(scale, *map(split, arrays, row.batch_axes)), expected)
+    expected = jax.jit(gradient(loss))(weight, *arrays)
+    jax.tree.map(close, jax.jit(with_vma)(weight, *arrays), expected)
+    jax.tree.map(close, jax.jit(without)(weight, *arrays), expected)
+    jax.tree.map(close, pmapped(weight, *map(split, arrays, row.batch_axes)), expected)
 
 
 @every_objective
