@@ -398,7 +398,7 @@ def test_what_a_users_module_registers_is_found_by_every_command(tmp_path):
     run("pretrain", "--config", "recipe.py", "--workdir", "run", "--no-progress")
     assert "knn" in run("evaluate", "--workdir", "run", "--protocols", "knn")
     run("embed", "--workdir", "run", "--data", "noise:x", "--out", "features.npz")
-    assert np.load(tmp_path / "features.npz")["features"].shape == (32, 8)
+    assert np.load(tmp_path / "features.npz")["features"].shape == (64, 8)  # of both splits
 
 
 @pytest.mark.parametrize(
