@@ -28,7 +28,7 @@ def test_every_method_has_a_row():
     assert {method_of(row) for row in ROWS} == set(methods.REGISTRY)
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.bfloat16, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", sorted(ROWS))
 def test_loss_is_traced_as_a_float32_scalar(name, dtype):
     """What the fast run asks of every method, whatever it computes in; nothing is compiled."""
