@@ -60,20 +60,20 @@ class Progress:
         self._figures |= metrics
         now = time.monotonic()
         if self._bar is not None:
-            shown = figures_text(self._figures)
-            self._bar.set_postfix_str(", ".join((*shown, self._rate())), refresh=False)
+            self._bar.set_postfix_str(", ".join((*figures_text(self._figures), *self._rate())), refresh=False)
         elif now >= self._due and done < self._steps:  # of the last step the summary tells
             first, longest = _PACE
             self._due = now + min(max(first, (now - self._began) / 20), longest)
             share = f"step {done}/{self._steps} ({100 * done / self._steps:.0f} %)"
-            self.say(", ".join((share, *figures_text(self._figures), self._rate(), self._left(done))))
+            self.say(", ".join((share, *figures_text(self._figures), *self._rate(), *self._left(done))))
 
-    def _rate(self) -> str:
-        return f"{self._figures['examples_per_second']:.3g} examples/s"
+    def _rate(self) -> list[str]:
+        """None is known before the first line of the log, which an evaluation may come before."""
+        return [f"{rate:.3g} examples/s"] if (rate := self._figures.get("examples_per_second")) else []
 
-    def _left(self, done: int) -> str:
-        seconds = (self._steps - done) * self._batch_size / self._figures["examples_per_second"]
-        return f"{duration(seconds)} left"
+    def _left(self, done: int) -> list[str]:
+        rate = self._figures.get("examples_per_second")
+        return [f"{duration((self._steps - done) * self._batch_size / rate)} left"] if rate else []
 
     def finish(self, folder: pathlib.Path, replaced: int) -> None:
         """The summary.

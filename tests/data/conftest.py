@@ -39,3 +39,11 @@ def tree(tmp_path):
                 (folder / f"{i}.png").write_bytes(encode(picture(number)))
                 number += 1
     return tmp_path / "images"
+
+
+@pytest.fixture
+def damaged(tree):
+    """The tree with one PNG cut in half: example 5 of train."""
+    whole = tree / "train" / "cat" / "1.png"
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    return tree

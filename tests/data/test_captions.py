@@ -1,10 +1,10 @@
-import io
 import json
 import pickle
 import tarfile
 
 import numpy as np
 import pytest
+from archives import pack
 from pictures import encode, picture
 from PIL import Image
 
@@ -206,14 +206,6 @@ def test_bad_options(table, options, message):
         open_source("captions:none.csv")
 
 
-def write_shard(path, members):
-    with tarfile.open(path, "w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-
-
 def test_shards_hold_pictures_and_captions_side_by_side(tmp_path):
     for shard in range(2):
         members = {}
@@ -224,7 +216,7 @@ def test_shards_hold_pictures_and_captions_side_by_side(tmp_path):
             elif i != 7:  # which has no caption
                 members[f"{i}.txt"] = f"number {i}".encode()
                 members[f"{i}.cls"] = (b"even", b"odd")[i % 2]
-        write_shard(tmp_path / f"shard-{shard}.tar", members)
+        pack(tmp_path / f"shard-{shard}.tar", members)
     source = open_source(f"captions:{tmp_path}/shard-*.tar?label_column=cls", "all", length=20)
     assert list(source.names)[2:4] == ["shard-0.tar/2.png", "shard-0.tar/3.png"] and len(source) == 9
     numbers = [0, 1, 2, 3, 4, 5, 6, 8, 9]
@@ -237,8 +229,8 @@ def test_shards_hold_pictures_and_captions_side_by_side(tmp_path):
 
 
 def test_shards_without_what_is_asked_for(tmp_path):
-    write_shard(tmp_path / "a.tar", {"1.png": encode(picture(1)), "1.txt": b"one"})
-    write_shard(tmp_path / "b.tar", {"1.png": encode(picture(1))})
+    pack(tmp_path / "a.tar", {"1.png": encode(picture(1)), "1.txt": b"one"})
+    pack(tmp_path / "b.tar", {"1.png": encode(picture(1))})
     with pytest.raises(ValueError, match="no archive matches .*c.tar"):
         CaptionsSource(f"{tmp_path}/c.tar")
     with pytest.raises(

@@ -1,7 +1,4 @@
 import itertools
-import os
-import subprocess
-import sys
 import tarfile
 import threading
 
@@ -10,18 +7,9 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 from pictures import picture
+from unread import Unread
 
-from jssl.data import (
-    ArraySource,
-    GrainFeed,
-    ResidentFeed,
-    Source,
-    batch_indices,
-    make_feed,
-    open_source,
-    resident,
-    stack,
-)
+from jssl.data import ArraySource, GrainFeed, ResidentFeed, batch_indices, make_feed, open_source, stack
 
 FEEDS = [ResidentFeed, GrainFeed]
 
@@ -210,61 +198,6 @@ def test_no_labels_no_label(kind, mesh):
     assert kind(source, mesh, seed=0, global_batch=8).batch(0).keys() == {"image", "index"}
 
 
-class Unread(Source):
-    """May be described but not read."""
-
-    def __init__(self, **fields):
-        self.spec = {name: jax.ShapeDtypeStruct(shape, dtype) for name, (shape, dtype) in fields.items()}
-
-    def __len__(self):
-        return 1 << 20
-
-    def __getitem__(self, index):
-        raise AssertionError("the source was read")
-
-
-def test_a_set_that_does_not_fit_is_refused_before_it_is_read(mesh, monkeypatch):
-    source = Unread(image=((64, 64, 3), np.uint8), pose=((256,), np.float32))  # 13 KiB, 13 GiB in all
-    monkeypatch.setattr(resident, "free_memory", lambda mesh: (13 * 2**30 - 1, "gpu:3"))
-    told = "the data set takes 13.0 GiB on each device, gpu:3 has 13.0 GiB free; use --config.data.feed=grain"
-    with pytest.raises(ValueError, match=told):
-        ResidentFeed(source, mesh, seed=0, global_batch=8)
-    monkeypatch.setattr(resident, "free_memory", lambda mesh: (13 * 2**30, "gpu:3"))
-    with pytest.raises(AssertionError, match="was read"):
-        resident._check_memory(source, mesh), source[0]
-    monkeypatch.undo()
-    endless = Unread(image=((1 << 12, 1 << 12, 3), np.uint8))  # 48 TiB: more than any machine that runs this
-    with pytest.raises(ValueError, match="takes 49152.0 GiB on each device, the host has .* free"):
-        ResidentFeed(endless, mesh, seed=0, global_batch=8)
-
-
-class Card:
-    """A device that says how much memory it has."""
-
-    def __init__(self, name, stats):
-        self.name, self.stats = name, stats
-
-    def memory_stats(self):
-        return self.stats
-
-    def __str__(self):
-        return self.name
-
-
-def test_free_memory():
-    class Cards:
-        local_devices = [
-            Card("gpu:0", {"bytes_limit": 100, "bytes_in_use": 20}),
-            Card("gpu:1", {"bytes_limit": 100, "bytes_in_use": 70}),
-        ]
-
-    assert resident.free_memory(Cards) == (30, "gpu:1")
-    Cards.local_devices = [Card("cpu:0", None), Card("cpu:1", None)]
-    free, where = resident.free_memory(Cards)
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert where == "the host" and total // 200 < free <= total // 2  # both devices hold a copy in the same memory
-
-
 @pytest.mark.parametrize("kind", FEEDS)
 def test_fields_that_devices_do_not_hold(kind, mesh):
     with pytest.raises(ValueError, match="pose of the source is float64, devices hold float32"):
@@ -297,14 +230,6 @@ def test_feeds_and_options_that_there_are_not(name, options, message, source, me
     with pytest.raises(ValueError, match=message.replace("?", r"\?")) as caught:
         make_feed(name, source, mesh, seed=0, global_batch=8, **options)
     assert "\n" not in str(caught.value)
-
-
-@pytest.fixture
-def damaged(tree):
-    """The tree with one PNG cut in half: example 5 of train."""
-    whole = tree / "train" / "cat" / "1.png"
-    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    return tree
 
 
 def test_corrupt_images_stop_the_feed_with_the_name_of_the_file(damaged, mesh):
@@ -342,99 +267,3 @@ def test_grain_options_that_do_not_fit(source, mesh):
         GrainFeed(source, mesh, seed=0, global_batch=16, process_index=0, process_count=3)
     with pytest.raises(ValueError, match="num_workers=-1"):
         GrainFeed(source, mesh, seed=0, global_batch=16, num_workers=-1)
-
-
-WORKERS = """
-import sys
-import jax, numpy as np
-from jssl.data import GrainFeed, open_source
-
-if __name__ == "__main__":
-    source = open_source(sys.argv[1], "train")
-    mesh = jax.make_mesh((1, 1), ("data", "fsdp"), devices=jax.devices()[:1])
-    serial = GrainFeed(source, mesh, seed=0, global_batch=4)
-    batches = GrainFeed(source, mesh, seed=0, global_batch=4, num_workers=2, prefetch=1).iterate(3)
-    for step in range(3, 7):
-        batch = next(batches)
-        for name, array in serial.batch(step).items():
-            np.testing.assert_array_equal(batch[name], array)
-    batches.close()
-    fresh = open_source(sys.argv[1], "train")
-    batches = GrainFeed(fresh, mesh, seed=0, global_batch=4, num_workers=1, prefetch=1).iterate()
-    for step in range(6):  # two epochs of 12
-        next(batches)
-    batches.close()
-    print("replaced", fresh.replaced)
-    try:
-        next(GrainFeed(open_source(sys.argv[2], "train"), mesh, seed=0, global_batch=12, num_workers=1).iterate())
-    except ValueError as error:
-        print("error", str(error).splitlines()[0])
-"""
-
-
-@pytest.mark.slow
-def test_worker_processes_give_the_same_batches(damaged, tmp_path):
-    """In a script of its own, as people run it: absl flags unparsed, workers that import the script."""
-    script = tmp_path / "script.py"
-    script.write_text(WORKERS)
-    command = [sys.executable, str(script), f"folder:{damaged}?on_error=skip", f"folder:{damaged}"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": _root()})
-    assert run.returncode == 0, run.stderr[-3000:]
-    assert "replaced {5}" in run.stdout
-    assert "error cannot read" in run.stdout and "1.png" in run.stdout
-
-
-HOSTS = """
-import sys
-import jax, numpy as np
-from jax.experimental import multihost_utils
-from jssl.data import GrainFeed, ResidentFeed, batch_indices, open_source, stack
-
-number, port = int(sys.argv[1]), sys.argv[2]
-jax.config.update("jax_num_cpu_devices", 2)
-jax.distributed.initialize(f"localhost:{port}", num_processes=2, process_id=number)
-source = open_source("synthetic:num_examples=40,image_size=8")
-fields = stack(source)
-devices = jax.devices()
-for order in (devices, [devices[i] for i in (2, 0, 1, 3)]):  # hosts need not be in order in a mesh
-    mesh = jax.sharding.Mesh(np.asarray(order).reshape(2, 2), ("data", "fsdp"))
-    feeds = ResidentFeed(source, mesh, seed=1, global_batch=8), GrainFeed(source, mesh, seed=1, global_batch=8)
-    for feed in feeds:
-        for step, batch in zip(range(2, 5), feed.iterate(2)):
-            assert len(batch["image"].addressable_shards) == 2
-            whole = {name: multihost_utils.process_allgather(array, tiled=True) for name, array in batch.items()}
-            index = batch_indices(1, step, 8, 40)
-            np.testing.assert_array_equal(whole["index"], index)
-            for name, array in fields.items():
-                np.testing.assert_array_equal(whole[name], array[index])
-print("agreed")
-"""
-
-
-@pytest.mark.slow
-def test_two_real_processes(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(HOSTS)
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"PYTHONPATH": _root()}
-    runs = [
-        subprocess.Popen(
-            [sys.executable, str(script), str(i), str(port)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-        )
-        for i in range(2)
-    ]
-    for run in runs:
-        out, _ = run.communicate(timeout=300)
-        assert run.returncode == 0 and "agreed" in out, out[-3000:]
-
-
-def _root():
-    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

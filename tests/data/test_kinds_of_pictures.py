@@ -3,12 +3,12 @@
 ``pytest --collect-only -q`` prints the list.
 """
 
-import io
 import os
 import tarfile
 
 import numpy as np
 import pytest
+from archives import labels, pack
 from pictures import encode, picture, ramp, save, stored, tiff
 from PIL import Image
 
@@ -26,25 +26,6 @@ def write(root, files):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
     return root
-
-
-def pack(path, files, kind="w"):
-    with tarfile.open(path, kind) as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            if isinstance(content, str):
-                info.type, info.linkname = tarfile.SYMTYPE, content
-                archive.addfile(info)
-            else:
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-    return path
-
-
-def labels(source):
-    """Name of each file -> name of its class, or None."""
-    names = source.about.class_names
-    return {name: names[x["label"]] if "label" in x else None for name, x in zip(source.names, source, strict=True)}
 
 
 # -- Sizes -------------------------------------------------------------------------------------------------------------
@@ -291,9 +272,10 @@ def test_webdataset(tmp_path, extension, content):
 
 
 def test_links_in_an_archive(tmp_path):
-    path = pack(
-        tmp_path / "a.tar", {"cat/1.png": encode(grey(1)), "dog/2.png": "../cat/1.png", "dog/3.png": "none.png"}
-    )
+    links = {
+        name: (tarfile.SYMTYPE, target) for name, target in (("dog/2.png", "../cat/1.png"), ("dog/3.png", "none.png"))
+    }
+    path = pack(tmp_path / "a.tar", {"cat/1.png": encode(grey(1)), **links})
     source = open_source(f"tar:{path}")
     assert labels(source) == {"cat/1.png": CAT, "dog/2.png": DOG} and (source[1]["image"] == 1).all()
     assert source.summary.endswith(f"1 dead link ignored: dog/3.png in {path}")

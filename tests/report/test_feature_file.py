@@ -5,6 +5,7 @@ import resource
 import sys
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from jssl.report.feature_file import Examples, FeatureFile
@@ -44,9 +45,6 @@ def test_npy_is_mapped_and_has_a_json_beside_it(tmp_path):
 
 @pytest.mark.parametrize("group", [1, 1 << 20])
 def test_parquet(tmp_path, monkeypatch, group):
-    pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
     monkeypatch.setattr("jssl.report.feature_file._ROW_GROUP", group)
     write(tmp_path / "x.parquet", names=NAMES, class_names=("cat", "dog"))
     with pyarrow.parquet.ParquetFile(tmp_path / "x.parquet") as file:

@@ -48,6 +48,14 @@ def test_plain_lines_come_at_a_human_pace_and_no_rate_is_zero(clock, capsys, tmp
     ]
 
 
+def test_an_evaluation_may_come_before_any_rate_is_known(capsys):
+    progress = Progress(2, shown=True)
+    progress.begin(0, 10)
+    progress.first_step()
+    progress.figures(1, {"eval/loss": 2.0})
+    assert capsys.readouterr().err.splitlines()[-1] == "jssl: step 1/10 (10 %), held-out 2.000"
+
+
 def test_a_resumed_run_says_so(capsys):
     Progress(2, shown=True).begin(5, 10)
     Progress(2, shown=True).begin(10, 10)
