@@ -118,6 +118,7 @@ def test_a_backbone_of_ones_own_trains_on_any_devices(run_page, kind):
         assert len(statistics) == 2 and all(np.any(first[path] != last[path]) for path in statistics)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_a_backbone_of_ones_own_is_read_saved_and_optimised_like_any_other(run_page, kind, tmp_path):
     page = run_page("docs/own_backbone.md")
@@ -156,6 +157,7 @@ def test_a_recipe_names_an_encoder_that_its_file_registers(run_page, tmp_path, m
     assert params["encoder"]["Conv_0"]["kernel"].shape == (3, 3, 3, 64)
 
 
+@pytest.mark.slow
 def test_a_new_modality_trains_on_any_devices_and_is_read(series):
     data = open_source("series:waves.npy?every=5")
     assert (len(data), len(open_source("series:waves.npy?every=5", "test"))) == (64, 16)

@@ -130,9 +130,8 @@ def test_recipe_builds(name):
     assert name.startswith(f"{config.method.name}:") or name == "quickstart:"
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n == "quickstart:" else pytest.mark.slow) for n in RECIPES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
 def test_recipe_does_its_first_steps_on_data_of_its_kind(name):
     """All views at full size, networks tiny."""
     config = load_config(RECIPES[name], [])

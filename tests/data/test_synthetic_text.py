@@ -60,6 +60,7 @@ def test_a_row_depends_on_its_number_alone():
     assert again.fingerprint == SyntheticTextSource(num_examples=30, length=100).fingerprint != longer.fingerprint
 
 
+@pytest.mark.slow
 def test_splits_and_seeds_share_no_story():
     splits = [
         open_source(f"synthetic_text:num_examples=100,length=600,seed={seed}", split)
@@ -79,6 +80,7 @@ def test_rows_start_with_any_shape():
     assert sorted(found) == sorted(shapes)
 
 
+@pytest.mark.slow
 def test_context_tells_what_comes():
     """A table of what followed the last few bytes, smoothed, beats knowing how frequent bytes are, more so the more it sees."""
     train, test = (stack(SyntheticTextSource(split, num_examples=500))["tokens"] for split in ("train", "test"))

@@ -185,6 +185,7 @@ def test_captions_count_together_and_padding_does_not():
     np.testing.assert_allclose(baselines.raw(train, train)[0], counts - counts.mean(0), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bag_of_words_knows_texts_apart():
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, 40).astype(np.int32)

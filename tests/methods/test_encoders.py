@@ -85,6 +85,7 @@ def test_a_module_of_the_user_s_is_an_encoder():
     assert found.tokens is None and not isinstance(encoder, encoders.PatchEncoder)
 
 
+@pytest.mark.slow
 def test_a_method_trains_and_reads_a_module_of_the_user_s():
     method = small.build("simclr", **CASES["simclr"].options | {"encoder": Colours()})
     batch = {"views": jnp.ones((4, 2, small.SIDE, small.SIDE, 3))}

@@ -86,6 +86,7 @@ def _predict(*args, model=TINY, **kwargs):
     return spread.apply(model, _params(), *args, **kwargs)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing():
     tokens, context, target = _inputs()
     expected = _predict(tokens, context, None, target, None)

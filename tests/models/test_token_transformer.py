@@ -113,6 +113,7 @@ def test_order_matters(positions):
     assert np.abs(there - back).max() > 0.01
 
 
+@pytest.mark.slow
 def test_pooling():
     params = _params(TokenTransformer(**TINY))
     pooled = {
@@ -158,6 +159,7 @@ def test_start():
     assert params["pos_embed"].shape == (64, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -187,6 +189,7 @@ def test_gradients_on_devices(options):
     assert all(np.abs(g).max() > 0 for g in jax.tree.leaves(whole[2]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"positions": "rotary"}, pytest.param({"causal": True}, marks=pytest.mark.slow)])
 def test_gradients_on_devices_of_whole_rows(options):
     """Without segments the places are the same on every device, as nothing else in the scan is."""

@@ -211,6 +211,7 @@ def test_swiglu_is_the_formula():
     np.testing.assert_allclose(spread.apply(model, params, X)[0], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scan", [False, True])
 def test_last_layers(scan):
     """Those of a stack that ends earlier, the last being the output itself."""

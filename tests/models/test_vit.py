@@ -111,6 +111,7 @@ def test_registers_take_part_and_are_dropped():
     assert np.abs(tokens - changed).max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scan", [False, True])
 def test_layers_are_those_of_the_patches(scan):
     model = ViT(**TINY, registers=3, scan=scan)

@@ -70,6 +70,7 @@ def test_buffers_may_be_donated_at_once(tmp_path):
     assert_same(restored, before)
 
 
+@pytest.mark.slow
 def test_fingerprints_do_not_depend_on_devices_but_on_every_bit():
     def marks(x, devices=1):
         return fingerprints({"x": put(jnp.asarray(x), make_mesh(devices))})["x"]

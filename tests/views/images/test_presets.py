@@ -44,6 +44,7 @@ def test_floats_and_bytes_are_one_input():
         np.testing.assert_allclose(as_float, batch(PRESETS[name], keys, images), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_sharded_draws_are_those_of_one_device():
     preset, keys, images = (
         PRESETS["byol"],

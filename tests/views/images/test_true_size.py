@@ -105,6 +105,7 @@ def test_areas_and_aspects_are_those_of_the_original():
     np.testing.assert_allclose(out[:, -1, 0, 0], 15 / 16, atol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fraction", [1.0, 0.875])
 def test_eval_view_of_the_canvas_is_that_of_the_original(fraction):
     view = views.eval_view(24, fraction=fraction)
@@ -138,6 +139,7 @@ def test_a_circle_is_still_a_circle(height, width):
     assert abs(np.log(down / right)) > 0.25
 
 
+@pytest.mark.slow
 def test_a_canvas_of_the_true_size_changes_no_bit():
     image, true = jnp.asarray(RNG.integers(0, 256, (40, 70, 3), dtype=np.uint8)), jnp.array([40, 70], jnp.int32)
     apply = jax.jit(jax.vmap(views.byol(24, 1), in_axes=(0, None, None)))
@@ -150,6 +152,7 @@ def test_a_canvas_of_the_true_size_changes_no_bit():
     np.testing.assert_array_equal(native(None, image[:, :40], true.at[1].set(40)), native(None, image[:, :40]))
 
 
+@pytest.mark.slow
 def test_multi_crop_passes_the_size_on():
     plain = dict(flip_prob=0.5, interpolation="bilinear", mean=(0.0,) * 3, std=(1.0,) * 3)
     crops_of = functools.partial(

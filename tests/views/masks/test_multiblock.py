@@ -137,6 +137,7 @@ def test_official_context_never_meets_targets():
     assert not (context & target.any(axis=2)).any()
 
 
+@pytest.mark.slow
 def test_official_spares_the_last_targets_when_too_little_is_left():
     """A 7 x 7 context has one place in an 8 x 8 grid, so what the retries give is known: drop targets from the end."""
     masks = draw(
