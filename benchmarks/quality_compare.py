@@ -24,15 +24,15 @@ def read(file: str | pathlib.Path) -> dict:
 
 
 def steps(table: dict, method: str, seed: int) -> int:
-    """How many steps a run of a table took.
+    """How many steps a run of a table took; of another seed where this one is not there.
 
     Raises:
-      ValueError: there is no such run, or it failed.
+      ValueError: there is no finished run of the method.
     """
-    for run in table["runs"]:
-        if (run["method"], run["seed"]) == (method, seed) and "error" not in run:
-            return run["steps"]
-    raise ValueError(f"the table of --steps-of has no finished run of {method}, seed {seed}")
+    finished = {run["seed"]: run["steps"] for run in table["runs"] if run["method"] == method and "error" not in run}
+    if not finished:
+        raise ValueError(f"the table of --steps-of has no finished run of {method}")
+    return finished.get(seed, finished[min(finished)])
 
 
 def compare(old: dict, new: dict, methods: Iterable[str]) -> tuple[list[str], list[str]]:

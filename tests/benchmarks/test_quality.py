@@ -226,6 +226,14 @@ def test_compare_prints_the_table_and_says_so_by_its_exit_code(tmp_path, capsys)
         assert message in error
 
 
+def test_as_many_steps_as_another_table_took():
+    runs = [run("mae", 1, 0.5) | {"steps": 7}, run("mae", 0, 0.5) | {"steps": 5}]
+    runs.append({"method": "dino", "seed": 0, "error": "boom"})
+    assert [quality_compare.steps({"runs": runs}, "mae", seed) for seed in (0, 1, 2)] == [5, 7, 5]
+    with pytest.raises(ValueError, match="no finished run of dino"):
+        quality_compare.steps({"runs": runs}, "dino", 0)
+
+
 def test_wrong_arguments_are_one_line(tmp_path, capsys):
     assert quality.main(["--methods", "simclrr", "--budget", "1"]) == 2
     assert quality.main(["--out", str(tmp_path / "q")]) == 2
