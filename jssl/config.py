@@ -59,7 +59,8 @@ def default_config() -> ConfigDict:
                 "keep": 2,
                 "keep_every": None,
                 "wandb": None,  # a project of Weights & Biases that metrics go to as well
-                "on_nonfinite": "stop",  # or "skip": drop the update and go on
+                "on_nonfinite": "stop",  # or "skip": drop the update and go on, unless most have to be dropped
+                "on_spike": "take",  # or "skip": drop an update whose loss and gradient are 6 deviations above the latest
                 "online_bank": 5000,  # examples of the online k-NN: bank and queries
                 "online_queries": 1000,
             },

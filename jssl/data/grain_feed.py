@@ -131,10 +131,10 @@ class GrainFeed:
         ahead: deque[dict[str, jax.Array]] = deque()
         try:
             with _signals_blocked():  # the first batch starts the workers
-                ahead.append(self._place(self._counted(next(iterator))))
+                ahead.append(self._place(self._counted(_next(iterator))))
             while True:
                 while len(ahead) < self.prefetch:
-                    ahead.append(self._place(self._counted(next(iterator))))
+                    ahead.append(self._place(self._counted(_next(iterator))))
                 yield ahead.popleft()
         finally:
             iterator.close()
@@ -163,6 +163,18 @@ class GrainFeed:
             return jax.make_array_from_single_device_arrays(shape, self._sharding, shards)
 
         return {name: place(array) for name, array in batch.items()}
+
+
+def _next(batches: Iterator) -> dict:
+    try:
+        return next(batches)
+    except RuntimeError as error:
+        if "terminated unexpectedly" not in str(error):
+            raise
+        raise OSError(
+            "a process that reads the data was killed from outside, as the system does when memory is short; run the same "
+            "command to continue, with fewer --config.data.options.num_workers if it happens again"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -5,8 +5,10 @@ evaluated. Reading and averaging are two things: a checkpoint between two lines 
 away from the next line.
 """
 
+import collections
 import contextlib
 import json
+import logging
 import pathlib
 import time
 from collections.abc import Iterator
@@ -16,9 +18,13 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-__all__ = ["Entry", "Log", "NonFiniteLoss", "nonfinite_loss"]
+__all__ = ["Entry", "Log", "NonFiniteLoss", "check_skipped", "nonfinite_loss"]
+
+logger = logging.getLogger(__name__)
 
 _WATCHED = ("loss", "grad_norm")
+_LATEST = 100  # steps over which skipped updates are counted
+_FEWEST = 20  # and before so many nothing is called most of them
 
 
 class Entry(NamedTuple):
@@ -41,6 +47,9 @@ class Log:
     Args:
       batch_size: examples per step, global.
 
+    Attributes:
+      latest_skipped: of the latest steps that were fetched, whether their updates were skipped.
+
     >>> import jax.numpy as jnp
     >>> log = Log(batch_size=4)
     >>> for step, loss in enumerate([3.0, 2.0, 1.0]):
@@ -53,6 +62,7 @@ class Log:
         self._batch_size = batch_size
         self._on_device: list[Entry] = []
         self._on_host: list[Entry] = []
+        self.latest_skipped: collections.deque[bool] = collections.deque(maxlen=_LATEST)
         self._start = self._line_start = time.perf_counter()
         self._untimed = 0  # steps of this line that ran before the clock began
 
@@ -64,6 +74,7 @@ class Log:
         """Waits for all steps noted so far and brings their metrics to the host, in one transfer; forgets none."""
         rows = jax.device_get([entry.metrics for entry in self._on_device])
         self._on_host += [entry._replace(metrics=row) for entry, row in zip(self._on_device, rows)]
+        self.latest_skipped += [bool(row.get("skipped")) for row in rows]
         self._on_device.clear()
 
     def begin(self) -> None:
@@ -79,13 +90,17 @@ class Log:
     def means(self) -> dict[str, float]:
         """Fetches; the mean of every metric over the steps since the last line, which begins a new one.
 
+        Steps whose update was skipped, if others were not, count in ``skipped`` alone, which is their share.
         ``examples_per_second`` is added. Empty if there was no step.
         """
         self.fetch()
         rows = [entry.metrics for entry in self._on_host]
         if not rows:
             return {}
-        means = {name: float(np.mean([row[name] for row in rows], dtype=np.float64)) for name in rows[0]}
+        taken = [row for row in rows if not row.get("skipped")] or rows
+        means = {name: float(np.mean([row[name] for row in taken], dtype=np.float64)) for name in rows[0]}
+        if "skipped" in means:
+            means["skipped"] = float(np.mean([row["skipped"] for row in rows], dtype=np.float64))
         now = time.perf_counter()
         timed, start = len(rows) - self._untimed, self._start
         if not timed:  # a line of the first step alone
@@ -108,7 +123,27 @@ class Log:
 
 
 class NonFiniteLoss(RuntimeError):
-    """The loss or a gradient was not finite, and the run is to stop there."""
+    """The loss or a gradient was not finite, once or most of the time, and the run is to stop there."""
+
+
+def check_skipped(log: Log, line: dict[str, float], step: int) -> None:
+    """Warns of the updates that a line of the log says were skipped.
+
+    Args:
+      log: that gave the line.
+      line: from ``Log.means``.
+      step: the last of the line.
+
+    Raises:
+      NonFiniteLoss: most of the latest updates were skipped: such a run learns nothing more.
+    """
+    if not line.get("skipped"):
+        return
+    skipped, of = sum(log.latest_skipped), len(log.latest_skipped)
+    told = f"step {step}: {skipped} of the latest {of} updates were skipped"
+    if of >= _FEWEST and skipped > of / 2:
+        raise NonFiniteLoss(f"{told}, the run learns nothing more; lower the learning rate, or look at the data")
+    logger.warning("%s: their loss or gradient was not finite, or a spike", told)
 
 
 def nonfinite_loss(entry: Entry, folder: pathlib.Path, *, last_good: int | None) -> NonFiniteLoss:

@@ -12,7 +12,7 @@ from jssl.data.card import Card
 from jssl.train import setup
 from jssl.train.checkpoints import Checkpointer
 from jssl.train.initial import take_weights
-from jssl.train.log import Log, NonFiniteLoss, nonfinite_loss
+from jssl.train.log import Log, NonFiniteLoss, check_skipped, nonfinite_loss
 from jssl.train.metrics import MetricsWriter
 from jssl.train.online import OnlineEvaluation
 from jssl.train.progress import Progress
@@ -44,7 +44,8 @@ def pretrain(
     Raises:
       ValueError: a config, data, workdir or checkpoint that does not fit, or another run in the workdir.
       OSError: the workdir cannot be written, or was deleted.
-      NonFiniteLoss: the loss was NaN or inf; nonfinite.json in the workdir names step and examples.
+      NonFiniteLoss: the loss was NaN or inf; nonfinite.json in the workdir names step and examples. Or most updates had to
+        be skipped.
     """
     folder = workdir_path(workdir)
     told = Progress(config.data.batch_size, shown=progress and jax.process_index() == 0)
@@ -116,6 +117,7 @@ def _pretrain(
                     line = {**log.means(), **run.rates(step), "epoch": done * batch_size / card.num_examples}
                     writer.write(step, line)
                     progress.figures(done, line)
+                    check_skipped(log, line, step)
                 if last or (options.eval_every and done % options.eval_every == 0):
                     with log.paused():
                         if figures := online(state):

@@ -1,10 +1,12 @@
 """metrics.jsonl: one JSON object per line, whole after any kill, with no step twice after a resume."""
 
+import contextlib
 import json
 import logging
 import math
 import os
 import pathlib
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -21,7 +23,8 @@ FILE_NAME = "metrics.jsonl"
 class MetricsWriter:
     """Appends metrics to ``metrics.jsonl`` in a folder, and to TensorBoard and Weights & Biases where these are asked for.
 
-    Every line reaches the operating system before ``write`` returns. Only the first process writes.
+    Every line reaches the operating system before ``write`` returns. Only the first process writes. TensorBoard or Weights &
+    Biases that fails costs one warning.
 
     Args:
       workdir: the folder, made if missing.
@@ -59,7 +62,7 @@ class MetricsWriter:
                 raise ValueError(f"metrics: {extra}={asked} needs {package}: pip install 'jssl[{extra}]'")
         self.path = pathlib.Path(workdir) / FILE_NAME
         self._file = None
-        self._sinks: list[TensorBoard | WeightsAndBiases] = []
+        self._sinks: dict[str, TensorBoard | WeightsAndBiases] = {}
         if jax.process_index() != 0:
             return
         folder = self.path.parent
@@ -70,9 +73,10 @@ class MetricsWriter:
         except OSError as error:
             raise self._write_error(error) from error
         if tensorboard is not False and installed("tensorboardX"):
-            self._sinks.append(TensorBoard(folder, start_step=start_step))
+            with self._unless_it_fails("TensorBoard"):
+                self._sinks["TensorBoard"] = TensorBoard(folder, start_step=start_step)
         if wandb:
-            self._sinks.append(WeightsAndBiases(folder, project=wandb, config=config or {}))
+            self._sinks["Weights & Biases"] = WeightsAndBiases(folder, project=wandb, config=config or {})
 
     def write(self, step: int, metrics: dict) -> None:
         """Appends one line.
@@ -95,8 +99,9 @@ class MetricsWriter:
             line["nonfinite"] = nonfinite
         self._append(json.dumps(line, allow_nan=False).encode() + b"\n")
         finite = {name: value for name, value in values.items() if name not in nonfinite}
-        for sink in self._sinks:
-            sink.write(int(step), finite)
+        for name, sink in list(self._sinks.items()):
+            with self._unless_it_fails(name):
+                sink.write(int(step), finite)
 
     def _append(self, data: bytes) -> None:
         assert self._file is not None
@@ -113,8 +118,21 @@ class MetricsWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
-        while self._sinks:
-            self._sinks.pop().close()
+        for name, sink in list(self._sinks.items()):
+            with self._unless_it_fails(name):
+                sink.close()
+        self._sinks.clear()
+
+    @contextlib.contextmanager
+    def _unless_it_fails(self, name: str) -> Iterator[None]:
+        """Everything is in metrics.jsonl already: a sink that fails costs one warning and is left alone, never the run."""
+        try:
+            yield
+        except Exception as error:  # whatever a disk, a network or somebody's server raises
+            with contextlib.suppress(Exception):  # what it still holds cannot be written either
+                self._sinks.pop(name).close()
+            told = " ".join(str(error).split()) or type(error).__name__
+            logger.warning("metrics: %s gets nothing more: %s; %s has everything", name, told, self.path)
 
     def __enter__(self):
         return self

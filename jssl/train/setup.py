@@ -22,6 +22,9 @@ from jssl.train.step import make_train_step
 DTYPES = ("float32", "bfloat16")
 """Of the computation. Gradients in float16 underflow unless the loss is scaled, which nothing here does."""
 
+REACTIONS = {"on_nonfinite": ("stop", "skip"), "on_spike": ("take", "skip")}
+"""To an update whose loss or gradient is not finite, and to one that stands far above the latest."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -60,7 +63,13 @@ class Run:
         if self.config.data.batch_size == 1 and specs.extra.get("batch_stats"):
             raise _too_few(self.method.name, "batch norm needs", 2)
         return make_train_step(
-            self.method, self.tx, self.mesh, specs, momentum=self.momentum, accumulate=self.config.accumulate
+            self.method,
+            self.tx,
+            self.mesh,
+            specs,
+            momentum=self.momentum,
+            accumulate=self.config.accumulate,
+            skip_spikes=self.config.run.on_spike == "skip",
         )
 
 
@@ -84,8 +93,11 @@ def build(config: ConfigDict, card: Card, *, mesh: Mesh | None = None) -> Run:
                 f"data.batch_size={config.data.batch_size} is not divisible by {mesh.size} devices x accumulate="
                 f"{config.accumulate}; use a multiple of {share}"
             )
-    if config.dtype not in DTYPES:
-        raise ValueError(f"dtype={config.dtype!r}{nearest(config.dtype, DTYPES)}")
+    choices = {"dtype": (config.dtype, DTYPES)}
+    choices |= {f"run.{name}": (config.run[name], known) for name, known in REACTIONS.items()}
+    for name, (chosen, known) in choices.items():
+        if chosen not in known:
+            raise ValueError(f"{name}={chosen!r}{nearest(str(chosen), known)}")
     options = config.method.to_dict()
     method = methods.build(
         options.pop("name"), spec=card.spec, about=card.about, dtype=jnp.dtype(config.dtype), **options

@@ -6,6 +6,8 @@ A sink has ``write(step, values)``, with name -> finite number or text, and ``cl
 import importlib.util
 import pathlib
 import secrets
+import socket
+import time
 
 __all__ = ["TensorBoard", "WeightsAndBiases", "installed"]
 
@@ -16,20 +18,37 @@ def installed(package: str) -> bool:
 
 
 class TensorBoard:
-    """Event files in ``tensorboard/`` of a folder; steps from ``start_step`` on that an earlier run wrote are hidden."""
+    """Event files in ``tensorboard/`` of a folder; steps from ``start_step`` on that an earlier run wrote are hidden.
+
+    They are written at once. ``SummaryWriter`` has a thread for that: when its disk is full the thread dies, and the run
+    waits for ever to put its next event into a queue that nobody empties.
+    """
 
     def __init__(self, folder: pathlib.Path, *, start_step: int):
-        from tensorboardX import SummaryWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.record_writer import RecordWriter
 
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
+        self._event = Event
+        (folder / "tensorboard").mkdir(exist_ok=True)
+        name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}"  # as TensorBoard looks for it
+        self._file = RecordWriter(str(folder / "tensorboard" / name))
+        self._add(0, file_version="brain.Event:2")
+        self._add(start_step, session_log=SessionLog(status=SessionLog.START))
+        self._file.flush()
+
+    def _add(self, step: int, **content) -> None:
+        self._file.write(self._event(wall_time=time.time(), step=step, **content).SerializeToString())
 
     def write(self, step: int, values: dict) -> None:
+        from tensorboardX.summary import scalar
+
         for name, value in values.items():
             if not isinstance(value, str):
-                self._events.add_scalar(name, value, step)
+                self._add(step, summary=scalar(name, value))
+        self._file.flush()
 
     def close(self) -> None:
-        self._events.close()
+        self._file.close()
 
 
 class WeightsAndBiases:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from jssl import sharding
+from jssl.train import spikes
 
 
 @flax.struct.dataclass
@@ -20,6 +21,7 @@ class TrainState:
       teacher: the EMA of a subtree of params; an empty dict where the method has none.
       opt_state: the optax state.
       extra: what else the method carries: batch statistics, queue, centre.
+      recent: loss and gradient norm of the latest updates, which tell a spike.
       key: typed PRNG key; every random draw of step t is keyed by (key, t, example index).
     """
 
@@ -28,6 +30,7 @@ class TrainState:
     teacher: Any
     opt_state: Any
     extra: Any
+    recent: spikes.Recent
     key: Any
 
 
@@ -100,7 +103,8 @@ def _plan(method, tx, key, spec, mesh, rules):
         params, extra = method.init(init_key, views)
         # The barrier makes the teacher buffers of its own: donating one buffer twice is an error.
         teacher = jax.lax.optimization_barrier(method.teacher(params)) if method.teacher else {}
-        return TrainState(jnp.zeros((), jnp.int32), params, teacher, tx.init(params), extra, run_key)
+        step, recent = jnp.zeros((), jnp.int32), spikes.nothing_yet()
+        return TrainState(step, params, teacher, tx.init(params), extra, recent, run_key)
 
     shapes = jax.eval_shape(build, key)
     whole = jax.tree.map(lambda _: P(), shapes)

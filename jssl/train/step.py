@@ -9,10 +9,13 @@ from jax.sharding import PartitionSpec as P
 
 from jssl import collectives, sharding
 from jssl.methods import Aux
-from jssl.train.state import make_views
+from jssl.train import spikes
+from jssl.train.state import TrainState, make_views
 
 
-def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None, accumulate: int = 1):
+def make_train_step(
+    method, tx, mesh, specs, *, momentum: Callable | None = None, accumulate: int = 1, skip_spikes: bool = False
+):
     """Builds ``step(state, batch) -> (state, metrics)``, jitted, with the state donated.
 
     Args:
@@ -22,6 +25,7 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
       specs: TrainState of PartitionSpecs, from ``init_state``.
       momentum: step -> EMA momentum of the teacher; needed when the method has a teacher.
       accumulate: micro-batches per update. Exact for losses that are means over examples; refused for the others.
+      skip_spikes: an update whose loss and gradient norm stand far above the latest ones is not taken (``spikes``).
 
     Raises:
       ValueError: the method couples the examples of a batch and ``accumulate`` > 1, or a teacher has no momentum.
@@ -90,11 +94,16 @@ def make_train_step(method, tx, mesh, specs, *, momentum: Callable | None = None
 
         # A bad batch must not reach the weights, the teacher, the queue or the centre: the update is dropped whole.
         grad_norm = optax.tree.norm(grads)
-        finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+        spike = spikes.is_spike(state.recent, loss, grad_norm)
+        taken = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+        if skip_spikes:
+            taken &= ~spike | (state.recent.repeats >= spikes.REPEATS)
         new, old = (params, teacher, opt_state, extra), (state.params, state.teacher, state.opt_state, state.extra)
-        params, teacher, opt_state, extra = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, old)
-        state = state.replace(step=state.step + 1, params=params, teacher=teacher, opt_state=opt_state, extra=extra)
-        return state, {"loss": loss, "grad_norm": grad_norm, "embedding_std": spread(embedding), **metrics}
+        params, teacher, opt_state, extra = jax.tree.map(lambda n, o: jnp.where(taken, n, o), new, old)
+        recent = spikes.note(state.recent, loss, grad_norm, taken=taken, spike=spike)
+        state = TrainState(state.step + 1, params, teacher, opt_state, extra, recent, state.key)
+        told = {"loss": loss, "grad_norm": grad_norm, "skipped": jnp.where(taken, 0.0, 1.0)}
+        return state, {**told, "embedding_std": spread(embedding), **metrics}
 
     return jax.jit(step, donate_argnums=0, out_shardings=(sharding.named(specs, mesh), None))
 

@@ -46,6 +46,39 @@ def test_worker_processes_give_the_same_batches(damaged, tmp_path):
     assert "error cannot read" in run.stdout and "1.png" in run.stdout
 
 
+KILLED = """
+import multiprocessing, os, signal
+import jax
+from jssl.data import GrainFeed, open_source
+
+if __name__ == "__main__":
+    source = open_source("synthetic:num_examples=40,image_size=8")
+    mesh = jax.make_mesh((1, 1), ("data", "fsdp"), devices=jax.devices()[:1])
+    batches = GrainFeed(source, mesh, seed=0, global_batch=4, num_workers=1).iterate()
+    next(batches)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    try:
+        for _ in range(30):
+            next(batches)
+    except OSError as error:
+        print("error", error)
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_told_in_a_line(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(KILLED)
+    run = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"PYTHONPATH": _root()},
+    )
+    assert "error a process that reads the data was killed from outside" in run.stdout, run.stderr[-3000:]
+
+
 HOSTS = """
 import sys
 import jax, numpy as np

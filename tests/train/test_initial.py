@@ -9,6 +9,7 @@ import pytest
 
 from jssl.train.checkpoints import Checkpointer
 from jssl.train.initial import take_weights
+from jssl.train.spikes import nothing_yet
 from jssl.train.state import TrainState
 
 BOTH, ENCODER = ("encoder", "head"), ("encoder",)
@@ -31,7 +32,9 @@ def state(value, networks=BOTH, *, tracked=(), width=4):
     if tracked:
         extra["teacher_batch_stats"] = statistics(tracked, 10 * value)
     params, teacher = weights(networks, value), weights(tracked, 10 * value)
-    return TrainState(jnp.int32(value), params, teacher, {"momentum": params}, extra, jax.random.key(int(value)))
+    return TrainState(
+        jnp.int32(value), params, teacher, {"momentum": params}, extra, nothing_yet(), jax.random.key(int(value))
+    )
 
 
 @pytest.fixture

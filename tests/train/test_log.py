@@ -11,7 +11,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jssl.train import log as log_module
-from jssl.train.log import Log, NonFiniteLoss, nonfinite_loss
+from jssl.train.log import Log, NonFiniteLoss, check_skipped, nonfinite_loss
 
 
 @pytest.fixture
@@ -51,6 +51,31 @@ def test_a_line_begins_anew_and_an_empty_one_says_nothing():
     assert log.means() == {}
     log.add(2, row(7.0), jnp.arange(2))
     assert log.means()["loss"] == 7.0
+
+
+def test_skipped_updates_count_in_no_mean_but_their_own():
+    log = filled([])
+    for step, (loss, skipped) in enumerate([(1.0, 0.0), (np.nan, 1.0), (3.0, 0.0), (np.inf, 1.0)]):
+        log.add(step, row(loss) | {"skipped": jnp.float32(skipped)}, jnp.arange(2))
+    line = log.means()
+    assert (line["loss"], line["skipped"]) == (2.0, 0.5)
+
+
+def test_skipped_updates_are_told_and_too_many_end_the_run(caplog):
+    log, lines = filled([]), []
+    for step in range(60):
+        log.add(step, row(1.0) | {"skipped": jnp.float32(step >= 5)}, jnp.arange(2))
+        if step % 5 == 4:
+            lines.append((step, log.means()))
+            if step < 10:
+                check_skipped(log, lines[-1][1], step)
+    assert [r.getMessage() for r in caplog.records] == [
+        "step 9: 5 of the latest 10 updates were skipped: their loss or gradient was not finite, or a spike"
+    ]
+    with pytest.raises(
+        NonFiniteLoss, match="step 59: 55 of the latest 60 updates were skipped, the run learns nothing"
+    ):
+        check_skipped(log, lines[-1][1], 59)
 
 
 def test_means_do_not_lose_digits():

@@ -1,5 +1,6 @@
 """metrics.jsonl stays valid JSON, whole and free of doubles, whatever happened to the run before."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -112,17 +113,23 @@ def test_wrong_metrics_are_refused_and_nothing_is_written(tmp_path):
     assert lines(tmp_path) == []
 
 
+@contextlib.contextmanager
+def largest_file(size):
+    """No file of this process may grow past this: the kernel's own refusal, as a full disk's."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def test_full_disk_leaves_no_torn_line(tmp_path):
     path = tmp_path / "metrics.jsonl"
     with MetricsWriter(tmp_path, tensorboard=False) as metrics:
         metrics.write(0, {"loss": 1.0})
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))  # the kernel's own refusal
-        try:
-            with pytest.raises(OSError) as error:
-                metrics.write(1, {"loss": 2.0})
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        with largest_file(path.stat().st_size + 10), pytest.raises(OSError) as error:
+            metrics.write(1, {"loss": 2.0})
         assert str(error.value).startswith(f"metrics: cannot write {path}: {os.strerror(27)}; free space there")
         assert error.value.errno == 27
         assert [entry["step"] for entry in lines(tmp_path)] == [0]
@@ -153,6 +160,17 @@ def test_tensorboard_events_where_it_is_installed(tmp_path):
     assert (tmp_path / "tensorboard").exists() == installed
     if installed:
         assert scalars(tmp_path / "tensorboard") == [(7, "loss", 0.5)]
+
+
+def test_a_sink_whose_disk_is_full_costs_one_warning_and_nothing_else(tmp_path, caplog):
+    """The writer's own thread used to die of it, and the run waited for ever to hand it the next event."""
+    values = {f"metric{i}": float(i) for i in range(50)}  # two to three times the bytes in events than in a line
+    with MetricsWriter(tmp_path, tensorboard=True) as metrics, largest_file(4096):
+        for step in range(4):
+            metrics.write(step, values)
+    assert [line["step"] for line in lines(tmp_path)] == [0, 1, 2, 3]
+    (record,) = caplog.records
+    assert "TensorBoard gets nothing more: " in record.message and "File too large" in record.message
 
 
 def scalars(folder):

@@ -13,6 +13,7 @@ from jssl.config import default_config
 from jssl.data import open_source
 from jssl.data.card import Card
 from jssl.train import setup
+from jssl.train.spikes import nothing_yet
 from jssl.train.state import TrainState, make_views
 
 
@@ -85,7 +86,7 @@ def test_a_loss_without_aux_is_refused():
     method = dataclasses.replace(run.method, loss=lambda *args, **options: (jnp.float32(0.0), {}))
     run = dataclasses.replace(run, method=method, tx=optax.identity())
     params = {"kernel": np.zeros(3, np.float32)}
-    state = TrainState(np.int32(0), params, {}, (), {}, run.key)
+    state = TrainState(np.int32(0), params, {}, (), {}, nothing_yet(), run.key)
     batch = {"image": np.zeros((8, 16, 16, 3), np.uint8), "index": np.arange(8, dtype=np.int32)}
     step = run.make_step(jax.tree.map(lambda _: P(), state))
     with pytest.raises(

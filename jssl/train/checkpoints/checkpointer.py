@@ -46,7 +46,7 @@ class Checkpointer:
       best: name of a metric given to ``save``; the checkpoint with its highest value stays too (the newest of equals).
 
     Raises:
-      ValueError: a count below 1, or ``folder`` is a file.
+      ValueError: a count below 1, or ``folder`` is a file, or has a sign in its path that Orbax cannot take.
 
     Example:
       >>> import jax, jax.numpy as jnp, tempfile
@@ -63,6 +63,12 @@ class Checkpointer:
             if count is not None and count < 1:
                 raise ValueError(f"checkpoint: {name}={count} must be at least 1")
         self.folder = epath.Path(folder if "://" in str(folder) else os.path.abspath(folder))
+        if found := set("[\\") & set(str(self.folder)):
+            # Orbax looks for what it has written by a glob of the whole path, and finds nothing.
+            raise ValueError(
+                f"checkpoint: {self.folder} has {' and '.join(sorted(found))} in its path, where checkpoints cannot be found "
+                "again; use a folder without"
+            )
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"checkpoint: {self.folder} is a file; name a folder")
         self.every, self.keep, self.keep_every, self.best = every, keep, keep_every, best
@@ -128,6 +134,9 @@ class Checkpointer:
         step, before, response = self._pending
         try:
             response.result()
+            # The record is written last; the manifest is what Orbax merges from the parts that it finds again.
+            if jax.process_index() == 0 and not (self._path(step) / "state" / "manifest.ocdbt").exists():
+                raise OSError("its arrays cannot be found again after they were written")
         except Exception as error:  # whatever the storage raised: OSError, ValueError, RuntimeError, a timeout
             self._pending, self._current, self._swept = None, before, False
             raise self._write_error(step, error) from error

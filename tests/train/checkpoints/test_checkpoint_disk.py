@@ -96,3 +96,30 @@ def test_a_folder_that_may_not_be_written():
         assert names(folder) == ["1", "2"]
         assert checkpoints.save(3, state, META)
         checkpoints.close()
+
+
+@pytest.mark.parametrize("name", ["run[1]", "a\\b"])
+def test_a_path_that_orbax_cannot_take_is_refused_before_anything_is_written(tmp_path, name):
+    with pytest.raises(ValueError, match=r"in its path, where checkpoints cannot be found again; use a folder without"):
+        Checkpointer(tmp_path / name / "checkpoints", every=1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a*", "a?", "a{b}", "a]b", "\u00e4", "a%20b", "a#b", "a\nb", "~a", "a$b", "!a"]
+)
+def test_other_odd_paths_are_taken(tmp_path, name):
+    state = put({"x": jax.numpy.arange(4.0)}, make_mesh())
+    with Checkpointer(tmp_path / name, every=1) as checkpoints:
+        checkpoints.save(1, state, META)
+    assert_same(Checkpointer(tmp_path / name, every=1).restore(abstract(state))[0], state)
+
+
+def test_a_save_that_cannot_be_found_again_is_told(tmp_path, monkeypatch):
+    """Whatever the reason: what Orbax merges from its parts must lie where it will be looked for."""
+    checkpoints = Checkpointer(tmp_path, every=1)
+    monkeypatch.setattr(Checkpointer, "_path", lambda self, step: self.folder / "elsewhere" / str(step))
+    checkpoints.save(1, big_state(0), META)
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="its arrays cannot be found again after they were written"):
+        checkpoints.close()
