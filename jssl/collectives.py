@@ -17,7 +17,7 @@ from typing import Any
 import jax
 from jax import lax
 
-__all__ = ["AxisName", "gather", "index", "max", "mean", "min", "replicate", "size", "sum", "vary_like"]
+__all__ = ["AxisName", "gather", "index", "max", "mean", "min", "replicate", "shift", "size", "sum", "vary_like"]
 
 AxisName = str | tuple[str, ...] | None
 
@@ -69,6 +69,12 @@ def replicate(x: jax.Array, axis_name: AxisName) -> jax.Array:
     """
     x = lax.stop_gradient(x)
     return x if axis_name is None else lax.all_gather(x, axis_name, axis=0, tiled=True, to="invarying")
+
+
+def shift(x: Any, axis_name: AxisName) -> Any:
+    """Every device's arrays go to the next one along the axis, the last one's to the first."""
+    devices = size(axis_name)
+    return x if axis_name is None else lax.ppermute(x, axis_name, [(i, (i + 1) % devices) for i in range(devices)])
 
 
 def vary_like(x: jax.Array, like: jax.Array) -> jax.Array:

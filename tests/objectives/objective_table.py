@@ -142,12 +142,12 @@ def _pairs(generator, batch):
     return tuple(x.astype(np.float32) for x in (image, text, np.array(10.0)))
 
 
-def _clip_loss(image, text, logit_scale, *, axis_name=None):
-    return objectives.clip_loss(image, text, logit_scale=logit_scale, axis_name=axis_name)
+def _clip_loss(image, text, logit_scale, **options):
+    return objectives.clip_loss(image, text, logit_scale=logit_scale, **options)
 
 
-def _siglip_loss(image, text, logit_scale, logit_bias, *, axis_name=None):
-    return objectives.siglip_loss(image, text, logit_scale=logit_scale, logit_bias=logit_bias, axis_name=axis_name)
+def _siglip_loss(image, text, logit_scale, logit_bias, **options):
+    return objectives.siglip_loss(image, text, logit_scale=logit_scale, logit_bias=logit_bias, **options)
 
 
 _dino_loss = functools.partial(objectives.dino_loss, student_temperature=0.1, teacher_temperature=0.04)
@@ -171,8 +171,8 @@ TABLE = {
         mean_over_examples=False,
         products=True,
     ),
-    "nt_xent chunked": Row(  # 3 divides no number of anchors below, so that padding is met
-        functools.partial(objectives.nt_xent, temperature=0.2, chunk_size=3),
+    "nt_xent blocks": Row(  # 3 divides no number of anchors below, so that padding is met
+        functools.partial(objectives.nt_xent, temperature=0.2, block_size=3),
         _vectors(2),
         (0, 0),
         (0, 1),
@@ -267,3 +267,8 @@ TABLE = {
     ),
     "soft_cross_entropy_loss": Row(objectives.soft_cross_entropy_loss, _soft_targets, (0, 0), (0,), (1,)),
 }
+
+# Each loss that compares the whole batch, in blocks; on several devices its columns go round.
+for _name in ("info_nce", "nt_xent", "clip_loss", "siglip_loss", "moco_v3_loss", "sup_con_loss"):
+    _ring = functools.partial(TABLE[_name].function, exchange="ring", block_size=3)
+    TABLE[f"{_name} ring"] = dataclasses.replace(TABLE[_name], function=_ring)

@@ -73,7 +73,7 @@ def test_arrays_of_an_explicit_mesh_are_taken(row):
 
 
 @pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
-@pytest.mark.parametrize("row", slow_but("nt_xent chunked", "barlow_twins_loss"))
+@pytest.mark.parametrize("row", slow_but("nt_xent blocks", "barlow_twins_loss"))
 def test_same_loss_and_gradient_for_sharded_arrays_under_plain_jit(row, kind):
     sharded = row.value_and_grads(*[jax.device_put(x, sharding) for x, sharding in laid_out(row, kind)])
     jax.tree.map(close, sharded, row.value_and_grads(*arrays_of(row)))
@@ -96,10 +96,10 @@ def test_a_queue_is_written_from_an_explicit_mesh():
     jax.tree.map(close, written, expected)
 
 
-# Fast are a loss built on a gather with and without chunks, one on a mean, one on a quotient of sums, one with a derivative
+# Fast are a loss built on a gather whole and in blocks, one on a mean, one on a quotient of sums, one with a derivative
 # of its own and an array that all devices share, one with scalars that they share.
 @pytest.mark.parametrize(
-    "row", slow_but("nt_xent", "nt_xent chunked", "dino_loss", "mae_loss", "causal_lm_loss", "siglip_loss")
+    "row", slow_but("nt_xent", "nt_xent blocks", "dino_loss", "mae_loss", "causal_lm_loss", "siglip_loss")
 )
 def test_parameter_gradient_follows_the_documented_rule(row):
     """Nothing to reduce in shard_map; one pmean of the gradients in pmap and with check_vma=False."""

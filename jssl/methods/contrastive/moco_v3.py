@@ -27,6 +27,7 @@ def build(
     predictor: tuple[int, ...] = (4096, 256),
     final_batch_norm: bool = True,
     temperature: float = 0.2,
+    exchange: str = "gather",
 ) -> Method:
     """Builds MoCo v3; the defaults are those for a ViT.
 
@@ -42,6 +43,7 @@ def build(
       predictor: widths of the predictor, normalised likewise.
       final_batch_norm: of the predictor: normalise its last layer, too.
       temperature: of the softmax.
+      exchange: how the batch of all devices is compared, ``"gather"`` or ``"ring"``: see ``objectives.nt_xent``.
     """
     nets = Networks(
         encoder=encoders.make("image", encoder, image_size=image.size, dtype=given.dtype),
@@ -51,7 +53,7 @@ def build(
 
     def compare(online, target, labels, axis_name):
         return objectives.moco_v3_loss(
-            *online["predictor"], *target["projector"], temperature=temperature, axis_name=axis_name
+            *online["predictor"], *target["projector"], temperature=temperature, exchange=exchange, axis_name=axis_name
         )
 
     return joint_embedding(

@@ -23,7 +23,7 @@ def build(
     projector: tuple[int, ...] = (2048, 128),
     final_batch_norm: bool = True,
     temperature: float = 0.5,
-    chunk_size: int | None = None,
+    exchange: str = "gather",
 ) -> Method:
     """Builds SimCLR.
 
@@ -34,7 +34,7 @@ def build(
       projector: widths of the projection head.
       final_batch_norm: normalise the last layer too, as the authors' code does.
       temperature: of NT-Xent; 0.5 for CIFAR-10, 0.1 for ImageNet in the paper.
-      chunk_size: rows of the similarity matrix held at once; None holds it whole.
+      exchange: how the batch of all devices is compared, ``"gather"`` or ``"ring"``: see ``objectives.nt_xent``.
     """
     nets = Networks(
         encoder=encoders.make("image", encoder, image_size=image.size, dtype=given.dtype),
@@ -43,7 +43,7 @@ def build(
 
     def compare(outputs, targets, labels, axis_name):
         return objectives.nt_xent(
-            *outputs["projector"], temperature=temperature, axis_name=axis_name, chunk_size=chunk_size
+            *outputs["projector"], temperature=temperature, axis_name=axis_name, exchange=exchange
         )
 
     return joint_embedding(

@@ -25,6 +25,7 @@ def build(
     encoder: object = _RESNET,
     projector: tuple[int, ...] = (2048, 128),
     temperature: float = 0.1,
+    exchange: str = "gather",
 ) -> Method:
     """Builds supervised contrastive learning.
 
@@ -34,6 +35,7 @@ def build(
       encoder: see ``encoders.make``.
       projector: widths of the projection head; it has no batch norm.
       temperature: of the softmax.
+      exchange: how the batch of all devices is compared, ``"gather"`` or ``"ring"``: see ``objectives.nt_xent``.
     """
     nets = Networks(
         encoder=encoders.make("image", encoder, image_size=image.size, dtype=given.dtype),
@@ -41,7 +43,9 @@ def build(
     )
 
     def compare(outputs, targets, labels, axis_name):
-        return objectives.sup_con_loss(*outputs["projector"], labels, temperature=temperature, axis_name=axis_name)
+        return objectives.sup_con_loss(
+            *outputs["projector"], labels, temperature=temperature, exchange=exchange, axis_name=axis_name
+        )
 
     return joint_embedding(
         "sup_con",

@@ -26,6 +26,7 @@ def build(
     width: int = 512,
     scale: float = 1 / 0.07,
     largest_scale: float = 100.0,
+    exchange: str = "gather",
 ) -> Method:
     """Builds CLIP. One caption of each picture is drawn per step.
 
@@ -39,11 +40,12 @@ def build(
       width: of the common space.
       scale: of the similarities at the start: 1 / temperature.
       largest_scale: it is learnt, up to here.
+      exchange: how the batch of all devices is compared, ``"gather"`` or ``"ring"``: see ``objectives.nt_xent``.
     """
 
     def compare(images, texts, factor, bias, axis_name):
         del bias
-        return objectives.clip_loss(images, texts, logit_scale=factor, axis_name=axis_name)
+        return objectives.clip_loss(images, texts, logit_scale=factor, exchange=exchange, axis_name=axis_name)
 
     return two_towers(
         "clip",

@@ -26,6 +26,7 @@ def build(
     width: int = 768,
     scale: float = 10.0,
     bias: float = -10.0,
+    exchange: str = "gather",
 ) -> Method:
     """Builds SigLIP. One caption of each picture is drawn per step.
 
@@ -37,10 +38,13 @@ def build(
       width: of the common space.
       scale: of the similarities at the start; learnt, as the bias is.
       bias: at the start: most pairs of a batch are no pairs.
+      exchange: how the batch of all devices is compared, ``"gather"`` or ``"ring"``: see ``objectives.nt_xent``.
     """
 
     def compare(images, texts, factor, offset, axis_name):
-        return objectives.siglip_loss(images, texts, logit_scale=factor, logit_bias=offset, axis_name=axis_name)
+        return objectives.siglip_loss(
+            images, texts, logit_scale=factor, logit_bias=offset, exchange=exchange, axis_name=axis_name
+        )
 
     return two_towers(
         "siglip",

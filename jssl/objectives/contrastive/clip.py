@@ -3,17 +3,21 @@
 import jax
 import jax.numpy as jnp
 
-from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
 from jssl.objectives._mesh import any_mesh
 from jssl.objectives.contrastive import _in_batch
-from jssl.objectives.similarity import inner
 
 
 @any_mesh
 def clip_loss(
-    image: jax.Array, text: jax.Array, *, logit_scale: float | jax.Array, axis_name: AxisName = None
+    image: jax.Array,
+    text: jax.Array,
+    *,
+    logit_scale: float | jax.Array,
+    axis_name: AxisName = None,
+    exchange: str = "gather",
+    block_size: int | None = None,
 ) -> jax.Array:
     r"""Symmetric softmax cross-entropy between the two halves of a pair, with the global batch as negatives.
 
@@ -29,6 +33,8 @@ def clip_loss(
       logit_scale: scalar s above 0, the inverse of a temperature. It gets a gradient: where a parameter holds its
         logarithm, as in the paper, pass the exponential, and bound that (the paper: at 100).
       axis_name: mapped axes that the batch is split over.
+      exchange: ``"gather"`` the features of all devices on each, or pass them on in a ``"ring"``: see `nt_xent`.
+      block_size: rows compared at a time; None chooses.
 
     Returns:
       float32 scalar, the mean over both directions and the global batch.
@@ -48,10 +54,8 @@ def clip_loss(
     _checks.positive("clip_loss", logit_scale=logit_scale)
     scale = _checks.scalar("clip_loss", logit_scale=logit_scale)
     image, text = image.astype(jnp.float32), text.astype(jnp.float32)
-
-    def losses(rows, columns):
-        # The rows are scaled and not the products: fused with the subtraction of the largest, a product that is not
-        # rounded would differ from one that is.
-        return _in_batch.cross_entropy(inner(scale * rows, collectives.gather(columns, axis_name)), axis_name)
-
-    return collectives.mean(jnp.mean(losses(image, text) + losses(text, image)) / 2, axis_name)
+    # The rows are scaled and not the products: fused with the subtraction of the largest, a product that is not
+    # rounded would differ from one that is.
+    options = {"function": "clip_loss", "exchange": exchange, "block_size": block_size, "axis_name": axis_name}
+    image_to_text = _in_batch.pick_own(scale * image, text, **options)
+    return (image_to_text + _in_batch.pick_own(scale * text, image, **options)) / 2

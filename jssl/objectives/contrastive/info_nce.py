@@ -1,14 +1,15 @@
 """InfoNCE: with the other examples of the batch, or a queue, as negatives."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
 from jssl.objectives._mesh import any_mesh
-from jssl.objectives.contrastive import _in_batch
+from jssl.objectives.contrastive import _in_batch, _streaming
 from jssl.objectives.similarity import inner, l2_normalize
 
 
@@ -20,6 +21,8 @@ def info_nce(
     temperature: float | jax.Array,
     negatives: jax.Array | None = None,
     axis_name: AxisName = None,
+    exchange: str = "gather",
+    block_size: int | None = None,
 ) -> jax.Array:
     r"""Cross-entropy of picking each query's key among negatives.
 
@@ -38,6 +41,8 @@ def info_nce(
       temperature: above 0.
       negatives: (K, D) queue, the same on every device; L2-normalised inside. See `enqueue`.
       axis_name: mapped axes that the batch is split over.
+      exchange: ``"gather"`` the features of all devices on each, or pass them on in a ``"ring"``: see `nt_xent`.
+      block_size: rows compared at a time; None chooses.
 
     Returns:
       float32 scalar, the mean over the global batch.
@@ -59,17 +64,35 @@ def info_nce(
     _checks.same_shape("info_nce", queries=queries, keys=keys)
     _checks.positive("info_nce", temperature=temperature)
     queries, keys = l2_normalize(queries), l2_normalize(keys)
+    rows = queries / temperature
     if negatives is None:
-        logits = inner(queries, collectives.gather(keys, axis_name)) / temperature
-        losses = _in_batch.cross_entropy(logits, axis_name)
-    else:
-        _checks.rank("info_nce", 2, "(queue length, features)", negatives=negatives)
-        _checks.last_axis("info_nce", queries=queries, negatives=negatives)
-        keys, negatives = lax.stop_gradient((keys, l2_normalize(negatives)))
-        positive = jnp.sum(queries * keys, axis=1) / temperature
-        # log(e^p + e^n) - p, in the form that does not cancel when p is much larger than n.
-        losses = jax.nn.softplus(jax.nn.logsumexp(inner(queries, negatives) / temperature, axis=1) - positive)
-    return collectives.mean(jnp.mean(losses), axis_name)
+        return _in_batch.pick_own(
+            rows, keys, function="info_nce", exchange=exchange, block_size=block_size, axis_name=axis_name
+        )
+    _checks.rank("info_nce", 2, "(queue length, features)", negatives=negatives)
+    _checks.last_axis("info_nce", queries=queries, negatives=negatives)
+    keys, negatives = lax.stop_gradient((keys, l2_normalize(negatives)))
+    positive = jnp.sum(rows * keys, axis=1)
+    return _streaming.mean_over_rows(
+        _with_queue,
+        _finish_queue,
+        ((rows, positive), ()),
+        (negatives, ()),
+        function="info_nce",
+        exchange=None,  # the queue is the same on every device
+        block_size=block_size,
+        axis_name=axis_name,
+    )
+
+
+def _with_queue(rows, negatives, scalars, row_marks, column_marks):
+    queries, positive = rows
+    return _streaming.Sums((jax.nn.logsumexp(inner(queries, negatives), axis=1),), (positive,))
+
+
+def _finish_queue(sums):
+    # log(e^p + e^n) - p, in the form that does not cancel when p is much larger than n.
+    return jax.nn.softplus(sums.logs[0] - sums.plain[0])
 
 
 @any_mesh
@@ -81,6 +104,8 @@ def moco_v3_loss(
     *,
     temperature: float | jax.Array,
     axis_name: AxisName = None,
+    exchange: str = "gather",
+    block_size: int | None = None,
 ) -> jax.Array:
     r"""Symmetric in-batch InfoNCE against a momentum encoder, as in Algorithm 1 of MoCo v3.
 
@@ -96,6 +121,8 @@ def moco_v3_loss(
       key_b: (B, D) momentum encoder's output for view b.
       temperature: above 0.
       axis_name: mapped axes that the batch is split over.
+      exchange: ``"gather"`` the features of all devices on each, or pass them on in a ``"ring"``: see `nt_xent`.
+      block_size: rows compared at a time; None chooses.
 
     Returns:
       float32 scalar, for the global batch.
@@ -114,6 +141,7 @@ def moco_v3_loss(
     _checks.same_shape("moco_v3_loss", query_a=query_a, query_b=query_b, key_a=key_a, key_b=key_b)
     _checks.positive("moco_v3_loss", temperature=temperature)
     key_a, key_b = lax.stop_gradient((key_a, key_b))
-    a_to_b = info_nce(query_a, key_b, temperature=temperature, axis_name=axis_name)
-    b_to_a = info_nce(query_b, key_a, temperature=temperature, axis_name=axis_name)
-    return 2.0 * temperature * (a_to_b + b_to_a)
+    loss = functools.partial(
+        info_nce, temperature=temperature, axis_name=axis_name, exchange=exchange, block_size=block_size
+    )
+    return 2.0 * temperature * (loss(query_a, key_b) + loss(query_b, key_a))

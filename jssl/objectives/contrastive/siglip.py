@@ -3,11 +3,10 @@
 import jax
 import jax.numpy as jnp
 
-from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
 from jssl.objectives._mesh import any_mesh
-from jssl.objectives.contrastive import _in_batch
+from jssl.objectives.contrastive import _in_batch, _streaming
 from jssl.objectives.similarity import inner
 
 
@@ -19,6 +18,8 @@ def siglip_loss(
     logit_scale: float | jax.Array,
     logit_bias: float | jax.Array,
     axis_name: AxisName = None,
+    exchange: str = "gather",
+    block_size: int | None = None,
 ) -> jax.Array:
     r"""Binary cross-entropy of all pairs of a picture and a text of the global batch.
 
@@ -36,6 +37,8 @@ def siglip_loss(
       logit_scale: scalar s above 0. It gets a gradient; the paper learns its logarithm, from log 10.
       logit_bias: scalar b. It gets a gradient; the paper starts from -10, since nearly all pairs are negative.
       axis_name: mapped axes that the batch is split over.
+      exchange: ``"gather"`` the features of all devices on each, or pass them on in a ``"ring"``: see `nt_xent`.
+      block_size: rows compared at a time; None chooses.
 
     Returns:
       float32 scalar, the mean over the pictures of the global batch.
@@ -48,7 +51,7 @@ def siglip_loss(
     0.0269
 
     Reference: Zhai et al., "Sigmoid Loss for Language Image Pre-Training", 2023 (arXiv:2303.15343). The value is that of
-    open_clip, which passes the texts from device to device where this gathers them.
+    open_clip, which passes the texts from device to device, as the ring does.
     """
     _checks.rank("siglip_loss", 2, "(batch, features)", image=image, text=text)
     _checks.same_shape("siglip_loss", image=image, text=text)
@@ -56,6 +59,26 @@ def siglip_loss(
     scale = _checks.scalar("siglip_loss", logit_scale=logit_scale)
     bias = _checks.scalar("siglip_loss", logit_bias=logit_bias)
     image, text = image.astype(jnp.float32), text.astype(jnp.float32)
-    logits = inner(scale * image, collectives.gather(text, axis_name)) + bias
-    losses = jax.nn.softplus(jnp.where(_in_batch.is_own(logits, axis_name), -logits, logits))
-    return collectives.mean(jnp.mean(jnp.sum(losses, axis=1)), axis_name)
+    example = _in_batch.numbers(len(image), axis_name)
+    return _streaming.mean_over_rows(
+        _judge,
+        _total,
+        (scale * image, example),
+        (text, example),
+        bias,
+        function="siglip_loss",
+        exchange=exchange,
+        block_size=block_size,
+        axis_name=axis_name,
+    )
+
+
+def _judge(images, texts, bias, image_numbers, text_numbers):
+    logits = inner(images, texts) + bias
+    is_pair = image_numbers[:, None] == text_numbers[None, :]
+    losses = jax.nn.softplus(jnp.where(is_pair, -logits, logits))
+    return _streaming.Sums(plain=(jnp.sum(losses, axis=1),))
+
+
+def _total(sums):
+    return sums.plain[0]

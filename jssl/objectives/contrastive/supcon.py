@@ -1,13 +1,12 @@
 """Supervised contrastive loss: every view must find all views of its class among all others."""
 
 import jax
-import jax.numpy as jnp
 
-from jssl import collectives
 from jssl.collectives import AxisName
 from jssl.objectives import _checks
 from jssl.objectives._mesh import any_mesh
-from jssl.objectives.similarity import inner, l2_normalize
+from jssl.objectives.contrastive import _in_batch
+from jssl.objectives.similarity import l2_normalize
 
 
 @any_mesh
@@ -18,6 +17,8 @@ def sup_con_loss(
     *,
     temperature: float | jax.Array,
     axis_name: AxisName = None,
+    exchange: str = "gather",
+    block_size: int | None = None,
 ) -> jax.Array:
     r"""Mean cross-entropy over an anchor's positives: the other views, of any example, that share its label.
 
@@ -34,6 +35,8 @@ def sup_con_loss(
       labels: (B,) integers of any value.
       temperature: above 0.
       axis_name: mapped axes that the batch is split over.
+      exchange: ``"gather"`` the features of all devices on each, or pass them on in a ``"ring"``: see `nt_xent`.
+      block_size: rows compared at a time; None chooses.
 
     Returns:
       float32 scalar, the mean over the 2B anchors of the global batch.
@@ -54,15 +57,12 @@ def sup_con_loss(
         raise ValueError(f"sup_con_loss: labels (B,) have shape {labels.shape} but view_a has shape {view_a.shape}")
     _checks.integers("sup_con_loss", labels=labels)
     _checks.positive("sup_con_loss", temperature=temperature)
-    # Positives are told by their label alone, so the views may be stacked before they are gathered.
-    anchors = jnp.concatenate([l2_normalize(view_a), l2_normalize(view_b)])
-    labels = jnp.concatenate([labels, labels])
-    candidates = collectives.gather(anchors, axis_name)
-    own = collectives.index(axis_name) * len(anchors) + jnp.arange(len(anchors))
-    is_own = own[:, None] == jnp.arange(len(candidates))[None, :]
-    is_positive = (labels[:, None] == collectives.gather(labels, axis_name)[None, :]) & ~is_own
-    logits = inner(anchors, candidates) / temperature
-    log_denominator = jax.nn.logsumexp(jnp.where(is_own, -jnp.inf, logits), axis=1)
-    positives = jnp.sum(is_positive, axis=1).astype(jnp.float32)  # never 0: the other view is one
-    mean_positive = jnp.sum(jnp.where(is_positive, logits, 0.0), axis=1) / positives
-    return collectives.mean(jnp.mean(log_denominator - mean_positive), axis_name)
+    return _in_batch.pick_positives(
+        [l2_normalize(view_a), l2_normalize(view_b)],
+        labels,
+        temperature,
+        function="sup_con_loss",
+        exchange=exchange,
+        block_size=block_size,
+        axis_name=axis_name,
+    )

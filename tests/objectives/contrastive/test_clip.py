@@ -20,8 +20,8 @@ def function_of(loss):
     """The objective with its scalars positional, and the names of all its arrays."""
     function, scalars = LOSSES[loss]
 
-    def positional(image, text, *values, axis_name=None):
-        return function(image, text, **dict(zip(scalars, values)), axis_name=axis_name)
+    def positional(image, text, *values, **options):
+        return function(image, text, **dict(zip(scalars, values)), **options)
 
     return positional, ("image", "text", *scalars)
 
@@ -59,8 +59,9 @@ def test_matches_open_clip_in_bfloat16(loss):
 @pytest.mark.golden
 @pytest.mark.parametrize("devices", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
 @pytest.mark.parametrize("name", golden.cases("sharded_global_batch"))
+@pytest.mark.parametrize("exchange", ["gather", pytest.param("ring", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_negatives_are_global(loss, name, devices):
+def test_negatives_are_global(loss, name, devices, exchange):
     case = golden.load("sharded_global_batch", name)
     function, names = function_of(loss)
     arrays = [case.inputs[key].reshape(-1, case.hyper["D"]) for key in ("image", "text")]
@@ -70,6 +71,7 @@ def test_negatives_are_global(loss, name, devices):
     arrays += [np.float32(case.hyper[key]) for key in names[2:]]
     tolerance = {"grad_atol": 1e-8, **case.tolerance}
     batch_axes = (0, 0, *[None] * len(names[2:]))
+    function = functools.partial(function, exchange=exchange)
     value, grads = on_devices.value_and_grad(function, devices, arrays, batch_axes, (0, 1))
     golden.assert_loss(value, case.out[f"loss_{loss}"], tolerance)
     for key, grad in zip(names, grads):

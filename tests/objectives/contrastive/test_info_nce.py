@@ -45,8 +45,9 @@ def test_matches_moco_v3_in_bfloat16():
 
 @pytest.mark.golden
 @pytest.mark.parametrize("devices", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4)), 8])
+@pytest.mark.parametrize("exchange", ["gather", pytest.param("ring", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", golden.cases("sharded_global_batch"))
-def test_negatives_are_global(name, devices):
+def test_negatives_are_global(name, devices, exchange):
     case = golden.load("sharded_global_batch", name)
     arrays = [case.inputs[key].reshape(-1, case.hyper["D"]) for key in ("a", "b")]
     if len(arrays[0]) % devices:
@@ -54,9 +55,8 @@ def test_negatives_are_global(name, devices):
         devices = 6
     temperature = case.hyper["moco_temperature"]
     tolerance = {"grad_atol": 1e-8, **case.tolerance}
-    loss, (grad,) = on_devices.value_and_grad(
-        functools.partial(info_nce, temperature=temperature), devices, arrays, (0, 0), (0,)
-    )
+    function = functools.partial(info_nce, temperature=temperature, exchange=exchange)
+    loss, (grad,) = on_devices.value_and_grad(function, devices, arrays, (0, 0), (0,))
     golden.assert_loss(2 * temperature * loss, case.out["loss_moco_v3"], tolerance)
     golden.assert_grad(2 * temperature * grad, case.out["grad_moco_v3_a"].reshape(grad.shape), tolerance)
 
