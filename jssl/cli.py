@@ -6,8 +6,12 @@ import logging
 import os
 import platform
 import sys
+import traceback
 
 import jssl
+
+TOGETHER = ("pretrain", "evaluate", "embed")
+"""Commands that several processes run as one."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,21 +80,37 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _one_line(args) -> int:
-    from jssl import compilation_cache
+    from jssl import compilation_cache, peers, processes
     from jssl.train.log import NonFiniteLoss
 
     compilation_cache.enable()
     try:
+        if args.command in TOGETHER:
+            processes.initialise()
+            if not processes.first():
+                logging.getLogger().setLevel(logging.ERROR)  # what is worth a warning the first one says
         return args.run(args)
     except (ValueError, OSError) as error:
-        print(f"jssl: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("jssl: interrupted", file=sys.stderr)
-        return 130
+        return _refuse(error, 2)
     except NonFiniteLoss as error:
-        print(f"jssl: {error}", file=sys.stderr)
-        return 1
+        return _refuse(error, 1)
+    except KeyboardInterrupt as error:
+        return _refuse(error, 130)
+    except Exception as error:  # one that nobody foresaw: its traceback is worth more than a line
+        if peers.several():
+            traceback.print_exc()
+            _refuse(error, 1)
+        raise
+
+
+def _refuse(error: BaseException, code: int) -> int:
+    """Says what is wrong in one line; where there are several processes, the others end with it."""
+    from jssl import peers
+
+    line = "interrupted" if isinstance(error, KeyboardInterrupt) else " ".join(str(error).split())
+    peers.fail(code, line, error)
+    print(f"jssl: {line}", file=sys.stderr)
+    return code
 
 
 def _pretrain(args) -> int:

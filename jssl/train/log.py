@@ -18,6 +18,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from jssl import processes
+
 __all__ = ["Entry", "Log", "NonFiniteLoss", "check_skipped", "nonfinite_loss"]
 
 logger = logging.getLogger(__name__)
@@ -159,7 +161,7 @@ def nonfinite_loss(entry: Entry, folder: pathlib.Path, *, last_good: int | None)
     loss, norm = (str(entry.metrics[name]) for name in _WATCHED)
     index = multihost_utils.process_allgather(entry.index, tiled=True)
     file = folder / "nonfinite.json"
-    if jax.process_index() == 0:
+    if processes.first():
         file.write_text(json.dumps({"step": entry.step, "loss": loss, "grad_norm": norm, "index": index.tolist()}))
     where = f"the last good checkpoint is step {last_good}" if last_good is not None else "there is no checkpoint yet"
     return NonFiniteLoss(

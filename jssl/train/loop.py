@@ -1,13 +1,13 @@
 """The loop: batches in, metrics out, checkpoints on the way. It reads the config and knows no method by name."""
 
 import contextlib
-import json
 import logging
 import pathlib
 from collections.abc import Callable
 
 import jax
 
+from jssl import processes
 from jssl.data.card import Card
 from jssl.train import setup
 from jssl.train.checkpoints import Checkpointer
@@ -19,7 +19,7 @@ from jssl.train.progress import Progress
 from jssl.train.replaced import write_replaced
 from jssl.train.resume import resume
 from jssl.train.signals import EXIT_CODES, StopSignals
-from jssl.train.workdir import locked, workdir_path
+from jssl.train.workdir import locked, workdir_path, write_json
 
 __all__ = ["NonFiniteLoss", "pretrain"]
 
@@ -48,7 +48,7 @@ def pretrain(
         be skipped.
     """
     folder = workdir_path(workdir)
-    told = Progress(config.data.batch_size, shown=progress and jax.process_index() == 0)
+    told = Progress(config.data.batch_size, shown=progress and processes.first())
     with locked(folder) as check_lock, StopSignals() as signals, told:
         return _pretrain(config, folder, check_lock, signals, told, init_from, partial)
 
@@ -78,10 +78,10 @@ def _pretrain(
             state = resumed
         elif init_from:
             state, taken = take_weights(state, run.method, init_from, partial=partial)
-            (folder / "init_from.json").write_text(json.dumps(taken, indent=1))
+            write_json(folder / "init_from.json", taken)
         start = int(state.step)
-        (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1))
-        (folder / "data.json").write_text(json.dumps(card.to_json(), indent=1))
+        write_json(folder / "config.json", config.to_dict())
+        write_json(folder / "data.json", card.to_json())
         if start == steps:
             progress.begin(start, steps)
             return 0
@@ -96,8 +96,8 @@ def _pretrain(
         with metrics_to as writer, contextlib.closing(feed.iterate(start)) as batches:
             log = Log(batch_size)
             for step, batch in zip(range(start, steps), batches):
-                if signals.requested and step == start:
-                    return EXIT_CODES[signals.requested]
+                if step == start and (stop := signals.asked(start)):
+                    return EXIT_CODES[stop]
                 with jax.transfer_guard("disallow"):  # a hidden host sync in the step is an error, not a slow run
                     state, metrics = step_fn(state, batch)
                 done = step + 1
@@ -105,7 +105,7 @@ def _pretrain(
                 if step == start:
                     log.begin()
                     progress.first_step()
-                stop, last = signals.requested, done == steps
+                stop, last = signals.asked(done), done == steps
                 line_due = last or done % options.log_every == 0
                 save_due = last or stop or done % options.checkpoint_every == 0
                 if line_due or save_due:

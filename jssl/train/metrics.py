@@ -8,9 +8,9 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-import jax
 import numpy as np
 
+from jssl import processes
 from jssl.train.sinks import TensorBoard, WeightsAndBiases, installed
 
 __all__ = ["MetricsWriter", "read_metrics"]
@@ -63,7 +63,7 @@ class MetricsWriter:
         self.path = pathlib.Path(workdir) / FILE_NAME
         self._file = None
         self._sinks: dict[str, TensorBoard | WeightsAndBiases] = {}
-        if jax.process_index() != 0:
+        if not processes.first():
             return
         folder = self.path.parent
         try:

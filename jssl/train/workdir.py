@@ -12,9 +12,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 
-import jax
+from jssl import processes
 
-__all__ = ["locked", "workdir_path"]
+__all__ = ["locked", "workdir_path", "write_json"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,12 @@ def workdir_path(workdir: str | os.PathLike) -> pathlib.Path:
     return path
 
 
+def write_json(path: pathlib.Path, value) -> None:
+    """A file of a run; the first process alone writes it."""
+    if processes.first():
+        path.write_text(json.dumps(value, indent=1))
+
+
 @contextlib.contextmanager
 def locked(folder: pathlib.Path) -> Iterator[Callable[[], None]]:
     """Makes a workdir and holds its lock, a file that names host, process and start; the first process alone needs it.
@@ -61,7 +67,7 @@ def locked(folder: pathlib.Path) -> Iterator[Callable[[], None]]:
     Raises:
       ValueError: another run holds it.
     """
-    if jax.process_index() != 0:
+    if not processes.first():
         yield lambda: None
         return
     made = not folder.exists()

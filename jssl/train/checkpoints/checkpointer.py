@@ -16,17 +16,16 @@ import re
 from typing import Any
 
 import jax
-import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
+from jssl import processes
 from jssl.train.checkpoints import record as records
 from jssl.train.checkpoints.fingerprint import fingerprints
 from jssl.train.checkpoints.leaves import check_layout, key_data
 from jssl.train.checkpoints.quiet import quiet
 from jssl.train.checkpoints.record import named_leaves, one_line, some
-from jssl.train.checkpoints.verify import agree, read, read_record
+from jssl.train.checkpoints.verify import read, read_record
 
 __all__ = ["Checkpointer"]
 
@@ -117,7 +116,7 @@ class Checkpointer:
         # Orbax refuses arrays without elements; their shape in the record is enough.
         arrays = {name: array for name, array in data.items() if array.size}
         try:
-            if jax.process_index() == 0:
+            if processes.first():
                 self._sweep()
                 self._remove(step)
             with self._context:
@@ -141,7 +140,7 @@ class Checkpointer:
             self._pending, self._current, self._swept = None, before, False
             raise self._write_error(step, error) from error
         self._pending = None
-        if jax.process_index() == 0:
+        if processes.first():
             self._prune(step)
 
     def restore(
@@ -172,10 +171,10 @@ class Checkpointer:
             check_layout(name, leaf)
         steps = self.steps()
         candidates = steps if step is None else [s for s in steps if s == step]
-        if step is not None and not agree(bool(candidates)):
+        if step is not None and not processes.agree(bool(candidates)):
             raise self._no_step(step)
         broken = {}
-        while (newest := _from_first_process(max(candidates, default=-1))) >= 0:
+        while (newest := processes.from_first(max(candidates, default=-1))) >= 0:
             with quiet:
                 state, meta, reason = read(self.folder, newest, abstract_state, wanted, config, self._context, part)
                 if reason is not None:
@@ -300,7 +299,3 @@ class Checkpointer:
         )
         told.errno = number
         return told
-
-
-def _from_first_process(step: int) -> int:
-    return step if jax.process_count() == 1 else int(multihost_utils.broadcast_one_to_all(np.asarray(step, np.int32)))

@@ -5,9 +5,9 @@ import math
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
+from jssl import processes
 from jssl.differences import config_difference
 from jssl.train.checkpoints import record as records
 from jssl.train.checkpoints.fingerprint import fingerprints
@@ -22,7 +22,7 @@ def read(folder, step: int, abstract_state, wanted: dict, config: dict | None, c
         record = read_record(folder / str(step))
     except Exception as error:
         reason = f"its record cannot be read: {one_line(error)}"
-    if not agree(reason is None):
+    if not processes.agree(reason is None):
         return None, None, reason or "another process cannot read its record"
     assert record is not None
     held = record["leaves"]
@@ -40,7 +40,7 @@ def read(folder, step: int, abstract_state, wanted: dict, config: dict | None, c
         if _is_out_of_memory(error):
             raise
         reason = f"its arrays cannot be read: {one_line(error)}"
-    if not agree(reason is None):
+    if not processes.agree(reason is None):
         return None, None, reason or "another process cannot read its arrays"
     leaves = [wrap_key_data(arrays[name], leaf) for name, leaf in wanted.items()]
     return jax.tree.unflatten(jax.tree.structure(abstract_state), leaves), record["meta"], None
@@ -50,11 +50,6 @@ def read_record(path) -> dict:
     """The record of the checkpoint in the folder ``path``; any error if it cannot be read or its bits have changed."""
     # Read as a file: ocp.checkpointables_metadata would open every array too, and log what it finds broken.
     return records.check(json.loads((path / "_CHECKPOINT_METADATA").read_text())["custom_metadata"])
-
-
-def agree(ok: bool) -> bool:
-    """True on every process if it is true on all of them: they must walk back together."""
-    return ok if jax.process_count() == 1 else bool(np.all(multihost_utils.process_allgather(np.asarray(ok))))
 
 
 def _load(path, wanted: dict, context: ocp.Context) -> dict[str, jax.Array]:
