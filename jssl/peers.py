@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import jax
 from jax._src import distributed  # the client of the coordination service has no public name
 
-__all__ = ["LOST", "fail", "missing", "several", "silence", "watch"]
+__all__ = ["LOST", "behind", "fail", "missing", "note", "several", "silence", "watch"]
 
 LOST = 75
 """Exit code when another process was lost: "temporary failure" in sysexits.h. Starting all of them again continues the run."""
@@ -43,6 +43,7 @@ class _Peers:
         self.silence = silence()
         self.over = threading.Event()
         self._ending = threading.Lock()  # taken by whoever ends the process, and never given back
+        self.step = -1
         self._seen: dict[int, tuple[str, float]] = {}
         self._calls = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="peers")
         self._thread = threading.Thread(target=self._run, name="peers", daemon=True)
@@ -61,7 +62,7 @@ class _Peers:
         while True:
             last = self.over.wait(beat)
             number += 1
-            sign = "done" if last else f"{number} {os.getpid()} {socket.gethostname()}"
+            sign = "done" if last else f"{number} {self.step} {os.getpid()} {socket.gethostname()}"
             try:
                 found = self._calls.submit(self._exchange, sign).result(self.silence)
             except concurrent.futures.TimeoutError:
@@ -94,8 +95,15 @@ class _Peers:
         return None
 
     def _name(self, number: int) -> str:
-        _, pid, host = (*self._seen.get(number, ("",))[0].split(), "", "", "")[:3]
+        _, _, pid, host = (*self._seen.get(number, ("",))[0].split(), *[""] * 4)[:4]
         return f"process {number} of {self.count}" + (f" (pid {pid} on {host})" if host else "")
+
+    def behind(self) -> str:
+        """Those that have started fewer steps than others; the first process knows."""
+        signs = {number: sign.split() for number, (sign, _) in self._seen.items()}
+        steps = {number: int(sign[1]) for number, sign in signs.items() if len(sign) == 4}
+        late = [number for number in steps if steps[number] < max(steps.values())]
+        return "".join(f"; {self._name(number)} is at step {steps[number]}" for number in late[:3])
 
     def fail(self, code: int, reason: str) -> NoReturn:
         """Tells the others why this process ends, and ends it."""
@@ -143,6 +151,17 @@ def watch() -> None:
     _peers = _Peers()
     _peers.start()
     atexit.register(_peers.stop)
+
+
+def note(step: int) -> None:
+    """The step that this process has come to, for its sign of life."""
+    if _peers is not None:
+        _peers.step = step
+
+
+def behind() -> str:
+    """A clause on the processes that are not as far as the others; "" if there are none or it is not known here."""
+    return "" if _peers is None else _peers.behind()
 
 
 def several() -> bool:

@@ -19,6 +19,7 @@ from jssl.train.progress import Progress
 from jssl.train.replaced import write_replaced
 from jssl.train.resume import resume
 from jssl.train.signals import EXIT_CODES, StopSignals
+from jssl.train.watchdog import Watchdog
 from jssl.train.workdir import locked, workdir_path, write_json
 
 __all__ = ["NonFiniteLoss", "pretrain"]
@@ -93,7 +94,11 @@ def _pretrain(
         progress.say(source.summary)
         progress.begin(start, steps)
         metrics_to = MetricsWriter(folder, start_step=start, wandb=options.wandb, config=config.to_dict())
-        with metrics_to as writer, contextlib.closing(feed.iterate(start)) as batches:
+        with (
+            metrics_to as writer,
+            contextlib.closing(feed.iterate(start)) as batches,
+            Watchdog(options.watchdog) as watchdog,
+        ):
             log = Log(batch_size)
             for step, batch in zip(range(start, steps), batches):
                 if step == start and (stop := signals.asked(start)):
@@ -102,6 +107,7 @@ def _pretrain(
                     state, metrics = step_fn(state, batch)
                 done = step + 1
                 log.add(step, metrics, batch["index"])
+                watchdog.started(step, metrics["loss"])
                 if step == start:
                     log.begin()
                     progress.first_step()
@@ -119,7 +125,7 @@ def _pretrain(
                     progress.figures(done, line)
                     check_skipped(log, line, step)
                 if last or (options.eval_every and done % options.eval_every == 0):
-                    with log.paused():
+                    with log.paused(), watchdog.paused():
                         if figures := online(state):
                             writer.write(step, figures)
                             progress.figures(done, figures)
