@@ -6,7 +6,6 @@ import logging
 import os
 import platform
 import sys
-import traceback
 
 import jssl
 
@@ -97,9 +96,7 @@ def _one_line(args) -> int:
     except KeyboardInterrupt as error:
         return _refuse(error, 130)
     except Exception as error:  # one that nobody foresaw: its traceback is worth more than a line
-        if peers.several():
-            traceback.print_exc()
-            _refuse(error, 1)
+        peers.fail(1, f"{type(error).__name__}: {error}", error, trace=True)
         raise
 
 

@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from typing import Any, NoReturn
 
 import jax
@@ -66,7 +67,9 @@ class _Peers:
             try:
                 found = self._calls.submit(self._exchange, sign).result(self.silence)
             except concurrent.futures.TimeoutError:
-                found = LOST, f"{self._name(_FIRST)} does not answer for {self.silence} s"
+                where = distributed.global_state.coordinator_address
+                _say(f"process {_FIRST} of {self.count}, {where}, does not answer for {self.silence} s")
+                os._exit(LOST)  # nothing can be told to anyone any more
             except Exception:  # JAX's own error of a service that is gone, and JAX ends the process by itself
                 return
             if last:
@@ -88,9 +91,10 @@ class _Peers:
         signs = {int(key.rpartition("/")[2]): sign for key, sign in self.client.key_value_dir_get(_SIGNS)}
         for number in range(self.count):
             sign = signs.get(number, "")
-            if sign == "done" or self._seen.get(number, ("", 0.0))[0] != sign or number not in self._seen:
+            before, since = self._seen.get(number, (None, now))
+            if sign != before or sign == "done":
                 self._seen[number] = sign, now
-            elif now - self._seen[number][1] > self.silence:
+            elif now - since > self.silence:
                 return f"{self._name(number)} gives no sign of life for {self.silence} s"
         return None
 
@@ -169,7 +173,7 @@ def several() -> bool:
     return _peers is not None
 
 
-def fail(code: int, reason: str, error: BaseException | None = None) -> None:
+def fail(code: int, reason: str, error: BaseException | None = None, *, trace: bool = False) -> None:
     """Ends every process of the run, this one included, with an exit code and a line; returns if this one is alone.
 
     When all of them fail alike, as with a config that is refused, one tells it.
@@ -179,10 +183,13 @@ def fail(code: int, reason: str, error: BaseException | None = None) -> None:
       reason: the line.
       error: what it comes from. One of JAX's runtime may come from another process that died: that one is told, if it is
         found within the time that it takes to miss it.
+      trace: print the traceback of the error as well.
     """
     if _peers is not None:
         if _of_runtime(error):
             _peers.over.wait(_peers.silence + 10)
+        if trace:
+            traceback.print_exception(error)
         _peers.fail(code, reason)
 
 

@@ -54,7 +54,7 @@ def initialise(*, timeout: float = 300) -> None:
         jax.distributed.initialize(
             **found,
             initialization_timeout=int(timeout) + 60,
-            heartbeat_timeout_seconds=2 * peers.silence(),  # the dump again, should ``jssl.peers`` not see it first
+            heartbeat_timeout_seconds=3 * peers.silence() + 30,  # the dump again, should ``jssl.peers`` see nothing
         )
     except RuntimeError as error:  # of a cluster that lacks something
         raise ValueError(f"the other processes cannot be found: {' '.join(str(error).split())}") from error

@@ -98,7 +98,8 @@ class _Process:
         """How it ended, and its last lines."""
         self._reader.join(1)
         where = f"on {self.start.where}" if self.start.where else f"pid {self.popen.pid}"
-        how = f"was killed by {signal.Signals(-self.code).name}" if self.code < 0 else f"ended with code {self.code}"
+        code = self.popen.returncode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         lines = "".join(f"    {line.rstrip()}\n" for line in self.lines)
         return f"process {self.number} ({where}) {how}" + (f"; its last lines:\n{lines.rstrip()}" if lines else "")
 
@@ -131,8 +132,8 @@ def supervise(starts: Callable[[], Sequence[Start]], *, restarts: int = 3) -> in
         dead = _first_to_fail(running)
         if dead is None:
             return 0
-        assert dead.code is not None
-        code = 128 - dead.code if dead.code < 0 else dead.code
+        code = dead.popen.returncode
+        code = 128 - code if code < 0 else code
         if not stopped:
             _say(dead.told())
         _end(running, _SAVE if code in (130, 143) else _LEAVE)

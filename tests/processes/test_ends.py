@@ -1,0 +1,88 @@
+"""How several processes end: all of them, by one signal, one refusal, or the loss of one, in bounded time and with a line."""
+
+import os
+import signal
+import time
+
+import launched
+import pytest
+from launched import ends, lines, pretrain, start, wait_for
+from runs import write_recipe
+
+from jssl.peers import LOST
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+
+ENDLESS = ["steps=1000000", "run.checkpoint_every=1000000"]
+
+
+@pytest.fixture
+def running(tmp_path, cache):
+    """(processes, workdir) of a run that would go on for long."""
+    workdir = tmp_path / "w"
+    command = pretrain(write_recipe(tmp_path, "mae", 8), workdir, *ENDLESS)
+    processes = start(command, cache, JSSL_HEARTBEAT=6)
+    wait_for(lambda: lines(workdir) >= 3, processes)
+    yield processes, workdir
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("number", "whom", "codes"),
+    [(signal.SIGTERM, [1], [143, 143]), (signal.SIGTERM, [0, 1], [143, 143]), (signal.SIGINT, [1], [143, 130])],
+)
+def test_a_signal_to_any_of_them_saves_one_step_and_stops_all(number, whom, codes, running):
+    processes, workdir = running
+    for process in whom:
+        processes[process].send_signal(number)
+    found = ends(processes)
+    assert [code for code, _ in found] == codes
+    (step,) = os.listdir(workdir / "checkpoints")
+    assert found[0][1].count(f"SIGTERM: saved step {step} in {workdir}") == 1
+    assert "saved step" not in found[1][1] and not (workdir / "lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "whom", "line"),
+    [
+        (signal.SIGKILL, 1, "jssl: process 1 of 2 (pid {pid} on {host}) gives no sign of life for 6 s"),
+        (signal.SIGSTOP, 1, "jssl: process 1 of 2 (pid {pid} on {host}) gives no sign of life for 6 s"),
+        (signal.SIGSTOP, 0, "jssl: process 0 of 2, localhost:"),
+    ],
+)
+def test_the_loss_of_one_ends_the_others_with_a_line_that_names_it(number, whom, line, running):
+    processes, _ = running
+    begin = time.monotonic()
+    processes[whom].send_signal(number)
+    ((code, said),) = ends([processes[1 - whom]], timeout=60)
+    assert time.monotonic() - begin < 60
+    assert code == LOST and said.startswith(line.format(pid=processes[whom].pid, host=os.uname().nodename))
+    assert "Traceback" not in said and said.count("\n") == 1
+
+
+def test_what_one_of_them_refuses_ends_all_with_its_line(tmp_path, cache):
+    """The first one is compiling, or waits for the other."""
+    recipe = write_recipe(tmp_path, "mae", 8)
+    processes = start(["sh", "-c", f'exec "$@" $EXTRA', "sh", *pretrain(recipe, tmp_path / "w", *ENDLESS)], cache)
+    wait_for(lambda: lines(tmp_path / "w") >= 1, processes)
+    os.rename(tmp_path / "w", tmp_path / "away")  # the first one alone looks at its lock
+    (first, said), (second, _) = ends(processes, timeout=60)
+    assert first == second == 2 and said.startswith(f"jssl: {tmp_path / 'w'} was deleted") and said.count("\n") == 1
+
+
+def test_what_all_of_them_refuse_is_said_once(tmp_path, cache):
+    command = pretrain(write_recipe(tmp_path, "mae", 8), tmp_path / "w", "data.batch_size=3")
+    (first, said), (second, unsaid) = ends(start(command, cache))
+    assert first == second == 2 and unsaid == ""
+    assert said.startswith("jssl: data.batch_size=3 is not divisible by 2 devices") and said.count("\n") == 1
+
+
+def test_one_that_never_comes_ends_the_others_in_time(tmp_path):
+    code = "from jssl import processes; processes.initialise(timeout=2)"
+    program = [launched.sys.executable, "-c", code]
+    variables = {"JSSL_COORDINATOR": "localhost:1", "JSSL_PROCESSES": 2, "JSSL_PROCESS": 1}
+    waiting = launched.launch(program, [], [], tmp_path, **variables)
+    _, said = waiting.communicate(timeout=60)
+    assert waiting.returncode == LOST and said.startswith("jssl: not all processes came within 2 s")
