@@ -9,7 +9,7 @@ import sys
 
 import jssl
 
-TOGETHER = ("pretrain", "evaluate", "embed")
+TOGETHER = ("pretrain", "evaluate")
 """Commands that several processes run as one."""
 
 

@@ -4,6 +4,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
+from jssl import processes
 from jssl.data import open_source
 from jssl.evaluation import Raw, Subject, baselines
 from jssl.evaluation import protocols as suite
@@ -16,6 +17,8 @@ def evaluate_run(
     workdir: str, *, protocols: str | Sequence[str], data: str | None = None, use_teacher: bool = False
 ) -> dict:
     """Writes ``evaluation.json``: each protocol for the trained encoder, the random one and the raw input; prints a table.
+
+    Where several processes run it as one, each reads a part of the examples, and the first one writes.
 
     Raises:
       ValueError: unknown protocol, a source without a field that it needs, a method without teacher.
@@ -41,8 +44,9 @@ def evaluate_run(
         **{f"num_{split}": len(source) for split, source in sources.items()},
         "results": results,
     }
-    (pathlib.Path(workdir).expanduser() / "evaluation.json").write_text(json.dumps(report, indent=1))
-    print(table(results))
+    if processes.first():
+        (pathlib.Path(workdir).expanduser() / "evaluation.json").write_text(json.dumps(report, indent=1))
+        print(table(results))
     return report
 
 
