@@ -25,8 +25,7 @@ class StopSignals:
     be compiling for a minute. Outside the main thread nothing can be installed, and nothing is: whoever runs there stops
     the run in their own way.
 
-    Where there are several processes, SIGTERM is left to JAX, which has noted it since they joined, and SIGINT is handed on
-    to it.
+    Where processes have joined, SIGTERM is left to JAX, which has noted it since then, and SIGINT is handed on to it.
 
     Attributes:
       requested: the first signal that came to this process, or None.
@@ -35,7 +34,7 @@ class StopSignals:
     requested: signal.Signals | None = None
 
     def __enter__(self):
-        self._alone = jax.process_count() == 1
+        self._alone = not jax.distributed.is_initialized()
         self._installed = threading.current_thread() is threading.main_thread()
         if not self._installed:
             return self
@@ -82,7 +81,7 @@ class StopSignals:
         if self._installed:
             signal.set_wakeup_fd(self._wakeup)
             for number, handler in self._handlers.items():
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: not Python's, but C's
+                signal.signal(number, handler)
             os.close(self._write_end)  # ends the watcher
             self._watcher.join()
             os.close(self._read_end)
