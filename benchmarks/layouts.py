@@ -20,8 +20,8 @@ METHODS = ("simclr", "moco", "byol", "swav", "dino", "mae", "ijepa", "clip", "ca
 # (processes, devices of each) -> (devices that share one state, feed)
 LAYOUTS = {
     (1, 1): [(1, "resident")],
-    (1, 8): [(1, "resident"), (8, "resident")],
-    (2, 2): [(1, "resident"), (4, "resident"), (2, "grain")],
+    (1, 8): [(4, "resident")],
+    (2, 2): [(1, "resident"), (2, "grain")],
     (4, 2): [(8, "grain")],
 }
 
