@@ -11,8 +11,8 @@ small,photos: the same network for a folder of a few thousand photos on a laptop
 vit_tiny: AdamW (0.9, 0.95), base learning rate 1.5e-4 x batch / 256, weight decay 0.05, 75 % masked, normalised targets,
 crops and flips: the paper, table 8, and facebookresearch/mae, main_pretrain.py, with a decoder in proportion to ViT-Ti.
 
-vit_base: the paper, table 8, and facebookresearch/mae, PRETRAIN.md and main_pretrain.py; it reports 83.6 % after fine-tuning.
-For a TPU or GPU pod.
+vit_base, vit_large: the paper, table 8, and facebookresearch/mae, PRETRAIN.md and main_pretrain.py; it reports 83.6 % and
+85.9 % after fine-tuning. For a TPU or GPU pod.
 """
 
 from jssl import recipes
@@ -42,7 +42,14 @@ def vit_tiny(data):
 
 
 def vit_base(data):
-    config = recipes.vit("mae", data, "vit_base", batch_size=4096, epochs=1600)
+    return _paper(recipes.vit("mae", data, "vit_base", batch_size=4096, epochs=1600))
+
+
+def vit_large(data):
+    return _paper(recipes.vit("mae", data, "vit_large", batch_size=4096, epochs=1600, hardware="v5e:16x16"))
+
+
+def _paper(config):
     config.method.encoder.positions = "sincos"
     config.optimizer.update(
         {
@@ -56,4 +63,9 @@ def vit_base(data):
     return config
 
 
-get_config = recipes.recipe((small, "synthetic", "cifar10", "photos"), (vit_tiny, "cifar10"), (vit_base, "imagenet"))
+get_config = recipes.recipe(
+    (small, "synthetic", "cifar10", "photos"),
+    (vit_tiny, "cifar10"),
+    (vit_base, "imagenet"),
+    (vit_large, "imagenet"),
+)

@@ -1,4 +1,4 @@
-"""The ``jssl`` command: pretrain, evaluate, embed, generate, views, methods, recipes."""
+"""The ``jssl`` command: pretrain, plan, bench, evaluate, embed, generate, views, methods, recipes."""
 
 import argparse
 import importlib.metadata
@@ -27,6 +27,26 @@ def main(argv: list[str] | None = None) -> int:
     pretrain.add_argument("--partial", action="store_true", help="--init-from takes those that fit; otherwise all must")
     pretrain.add_argument("--no-progress", action="store_true", help="say nothing but warnings and errors")
     pretrain.set_defaults(run=_pretrain)
+
+    plan = commands.add_parser("plan", help="what a run needs on a topology: memory, traffic, time, chip-hours")
+    plan.add_argument("--config", required=True)
+    plan.add_argument("--topology", help="v5e:4x4, v5p:2x2x2, cpu:8 ...; what the recipe is for by default")
+    plan.add_argument("--fsdp", type=int, help="devices that share one copy of the state")
+    plan.add_argument("--batch", type=int, help="examples a step, over all devices")
+    plan.add_argument("--mfu", type=float, default=0.4, help="share of the peak that the cost is told for; 0.4")
+    plan.add_argument("--num-examples", type=int, help="in the training data, which is then not opened")
+    plan.add_argument("--largest", action="store_true", help="look for the largest batch that fits, too")
+    plan.add_argument("--json", action="store_true", help="JSON instead of tables")
+    plan.set_defaults(run=_plan)
+
+    bench = commands.add_parser("bench", help="time a recipe's step and feed on the devices here")
+    bench.add_argument("--config", required=True)
+    bench.add_argument("--steps", type=int, default=20, help="that are timed, of each kind")
+    bench.add_argument(
+        "--profile", nargs="?", const="profile", metavar="FOLDER", help="leave a trace there; print the dearest operations"
+    )
+    bench.add_argument("--json", action="store_true", help="JSON instead of a table")
+    bench.set_defaults(run=_bench)
 
     evaluate = commands.add_parser("evaluate", help="k-NN and linear accuracy of the frozen features")
     evaluate.add_argument("--workdir", required=True)
@@ -72,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
     args, rest = parser.parse_known_args(argv)
     args.overrides = [word.removeprefix("--config.") for word in rest if word.startswith("--config.")]
     unknown = [word for word in rest if not word.startswith("--config.")]
-    if unknown or (args.overrides and args.command not in ("pretrain", "views")):
+    if unknown or (args.overrides and args.command not in ("pretrain", "plan", "bench", "views")):
         parser.error(f"unknown argument {(unknown or rest)[0]!r}; overrides are written --config.key=value")
     logging.basicConfig(level=logging.WARNING, format="jssl: %(message)s")
     return _one_line(args)
@@ -121,6 +141,29 @@ def _pretrain(args) -> int:
         init_from=args.init_from,
         partial=args.partial,
     )
+
+
+def _plan(args) -> int:
+    from jssl.plan.command import plan_run
+
+    given = {"fsdp": args.fsdp, "data.batch_size": args.batch}
+    plan_run(
+        args.config,
+        [*args.overrides, *(f"{key}={value}" for key, value in given.items() if value is not None)],
+        topology=args.topology,
+        mfu=args.mfu,
+        num_examples=args.num_examples,
+        largest=args.largest,
+        as_json=args.json,
+    )
+    return 0
+
+
+def _bench(args) -> int:
+    from jssl.bench.command import bench_run
+
+    bench_run(args.config, args.overrides, steps=args.steps, profile=args.profile, as_json=args.json)
+    return 0
 
 
 def _evaluate(args) -> int:

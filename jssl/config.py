@@ -53,6 +53,7 @@ def default_config() -> ConfigDict:
             "fsdp": 1,  # devices that share one copy of the state
             # What is written and when; like the data's place and feed, it may change when a run is resumed.
             "run": {
+                "hardware": "",  # what the recipe is meant for, as jssl plan takes it: "v5e:4x4"
                 "log_every": 20,
                 "eval_every": 0,  # 0: at the end only
                 "checkpoint_every": 500,

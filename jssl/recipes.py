@@ -84,6 +84,7 @@ def start(method: str, data: str, *, batch_size: int, steps: int | str) -> Confi
     if image:
         config.method.image = image
     config.steps = steps
+    config.run.hardware = "cpu:1"
     return config
 
 
@@ -146,7 +147,7 @@ def resnet18(method: str, data: str, *, batch_size: int, epochs: int) -> ConfigD
     config = start(method, data, batch_size=batch_size, steps=f"{epochs} epochs")
     config.method.encoder = {"name": "resnet18", "stem": "cifar"}
     image(config, size=32, augment={"blur": False})
-    config.run.update({"eval_every": 2000, "checkpoint_every": 2000})
+    config.run.update({"hardware": "v5e:1x1", "eval_every": 2000, "checkpoint_every": 2000})
     return config
 
 
@@ -155,14 +156,17 @@ def vit_tiny(method: str, data: str, *, batch_size: int, epochs: int) -> ConfigD
     config = start(method, data, batch_size=batch_size, steps=f"{epochs} epochs")
     config.method.encoder = {"name": "vit_tiny", "patch_size": 4, "positions": "sincos"}
     image(config, size=32)
-    config.run.update({"eval_every": 2000, "checkpoint_every": 2000})
+    config.run.update({"hardware": "v5e:1x1", "eval_every": 2000, "checkpoint_every": 2000})
     return config
 
 
-def vit(method: str, data: str, size: str, *, batch_size: int, epochs: int) -> ConfigDict:
-    """A ViT (``vit_small`` ...) with 16-pixel patches at 224 pixels, for a TPU or GPU pod."""
+def vit(
+    method: str, data: str, size: str, *, batch_size: int, epochs: int, hardware: str = "v5e:4x4"
+) -> ConfigDict:
+    """A ViT (``vit_small`` ...) with 16-pixel patches at 224 pixels, for a TPU or GPU pod; ``jssl plan`` says what it needs
+    there. One block is compiled and scanned over, so that compiling takes minutes and not half an hour."""
     config = start(method, data, batch_size=batch_size, steps=f"{epochs} epochs")
-    config.method.encoder = {"name": size, "patch_size": 16}
+    config.method.encoder = {"name": size, "patch_size": 16, "scan": True}
     image(config, size=224)
-    config.run.update({"eval_every": 10_000, "checkpoint_every": 5000})
+    config.run.update({"hardware": hardware, "eval_every": 10_000, "checkpoint_every": 5000})
     return config

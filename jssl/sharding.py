@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 import jax
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -37,7 +38,8 @@ def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> 
         raise ValueError(f"fsdp={fsdp} does not divide the {len(devices)} devices; choose a divisor")
     # Auto, not the Explicit default: a network of the user's own may hold products that have no layout on an Explicit mesh.
     axis_types = (AxisType.Auto,) * len(AXES)
-    return jax.make_mesh((len(devices) // fsdp, fsdp), AXES, axis_types=axis_types, devices=devices)
+    placed = mesh_utils.create_device_mesh((len(devices) // fsdp, fsdp), devices, allow_split_physical_axes=True)
+    return Mesh(placed, AXES, axis_types=axis_types)
 
 
 def replicate(shape: tuple[int, ...], mesh: Mesh) -> P:
@@ -93,6 +95,10 @@ def gather(tree, specs):
     def whole(leaf, spec):
         for dimension, axis in enumerate(spec):
             if axis is not None:
+                # From here on it differs between the groups that hold it, too: its gradient is scattered within each group
+                # first, so that what is summed over them is a shard and not the whole array.
+                others = tuple(name for name in AXES if name not in spec)
+                leaf = jax.lax.pcast(leaf, others, to="varying") if others else leaf
                 leaf = jax.lax.all_gather(leaf, axis, axis=dimension, tiled=True)
         return leaf
 

@@ -87,12 +87,7 @@ def build(config: ConfigDict, card: Card, *, mesh: Mesh | None = None) -> Run:
     config = resolve_lengths(config, card.num_examples)
     if mesh is None:
         mesh = sharding.make_mesh(fsdp=config.fsdp)
-        share = mesh.size * config.accumulate
-        if config.data.batch_size % share:
-            raise ValueError(
-                f"data.batch_size={config.data.batch_size} is not divisible by {mesh.size} devices x accumulate="
-                f"{config.accumulate}; use a multiple of {share}"
-            )
+        check_share(config, mesh)
     choices = {"dtype": (config.dtype, DTYPES)}
     choices |= {f"run.{name}": (config.run[name], known) for name, known in REACTIONS.items()}
     for name, (chosen, known) in choices.items():
@@ -106,6 +101,16 @@ def build(config: ConfigDict, card: Card, *, mesh: Mesh | None = None) -> Run:
         raise _too_few(method.name, f"its loss ({method.coupled}) needs", method.fewest)
     key, rates = jax.random.key(config.seed), make_rates(config, teacher=method.teacher is not None)
     return Run(config, card, mesh, method, make_optimizer(config), make_momentum(config), rates, key)
+
+
+def check_share(config: ConfigDict, mesh: Mesh) -> None:
+    """Raises ValueError unless every device gets the same number of examples of each micro-batch."""
+    share = mesh.size * config.accumulate
+    if config.data.batch_size % share:
+        raise ValueError(
+            f"data.batch_size={config.data.batch_size} is not divisible by {mesh.size} devices x accumulate="
+            f"{config.accumulate}; use a multiple of {share}"
+        )
 
 
 def _too_few(method: str, why: str, fewest: int) -> ValueError:

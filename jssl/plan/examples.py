@@ -1,0 +1,74 @@
+"""What a run's examples will look like, without reading them: a run is planned where its data need not be."""
+
+import jax
+import numpy as np
+
+from jssl import data, methods
+from jssl.data import About, tokenizers
+from jssl.data.card import Card
+from jssl.data.encoded import CANVAS
+from jssl.data.source import parse_spec
+
+__all__ = ["foresee"]
+
+PICTURES = ("tar", "folder", "files", "tfds", "idx", "captions")
+KNOWN = {
+    "imagenet2012": (1_281_167, 1000, CANVAS),
+    "cifar10": (50_000, 10, 32),
+    "cifar100": (50_000, 100, 32),
+    "mnist": (60_000, 10, 28),
+}
+"""Data sets of TFDS: training examples, classes, and the side of the canvas that they get."""
+
+
+def foresee(config, num_examples: int | None = None) -> Card:
+    """The card of a run's training data.
+
+    Args:
+      config: see ``jssl.config.default_config``.
+      num_examples: how many there will be. With it, and for data sets of TFDS that everybody knows, nothing is opened:
+        pictures are then on the canvas that the source's options say, captions and rows of text as long as they say.
+
+    Raises:
+      ValueError: the data cannot be opened and its size was not given, or its options do not say what it will look like.
+
+    >>> from jssl.config import load_config
+    >>> card = foresee(load_config("mae:vit_base", []))
+    >>> card.num_examples, card.spec["image"].shape
+    (1281167, (256, 256, 3))
+    """
+    kind, path, options = parse_spec(config.data.source)
+    name = path.partition(":")[0].partition("/")[0]
+    known = KNOWN.get(name) if kind == "tfds" else None
+    if num_examples is None and known is None:
+        try:
+            return Card.of(data.open_source(config.data.source, "train"))
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{error}; to plan without the data, say how much there will be: --num-examples") from error
+    count, classes, side = known or (0, 1000, 28 if kind == "idx" else CANVAS)
+    fields, about = _fields(kind, {"image_size": side, **options}, config, classes)
+    spec = {field: jax.ShapeDtypeStruct(shape, dtype) for field, (shape, dtype) in fields.items()}
+    return Card(spec, about, num_examples or count)
+
+
+def _fields(kind: str, options: dict, config, classes: int):
+    """(name -> (shape, dtype), what is known of the data set)."""
+    if kind not in (*PICTURES, "text"):
+        source = data.open_source(config.data.source, "train")  # made by code, or a kind of the user's own
+        return {name: (field.shape, field.dtype) for name, field in source.spec.items()}, source.about
+    fields, about = {}, {}
+    if kind in PICTURES:
+        side = options["image_size"]
+        fields |= {"image": ((side, side, 3), np.uint8), "size": ((2,), np.int32)}
+    if kind in ("text", "captions"):
+        tokenizer = tokenizers.make(options.get("tokenizer", "bytes"))
+        about |= {"vocabulary": tokenizer.vocabulary, "tokenizer": tokenizer.spec}
+    if kind == "text":
+        row = (options.get("length", 256),)
+        fields |= {"tokens": (row, np.int32), "segments": (row, np.int32)}
+    elif kind == "captions":
+        fields["captions"] = ((options.get("captions", 1), options.get("length", 128)), np.int32)
+    if kind in ("idx", "tfds") or "label" in methods.find(config.method.name).fields:
+        fields["label"] = ((), np.int32)
+        about["class_names"] = tuple(map(str, range(classes)))
+    return fields, About(**about)
