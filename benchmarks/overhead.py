@@ -107,7 +107,10 @@ def table(name: str, steps: int, rows: list[tuple[float, float]]) -> str:
     >>> print(table("quickstart", 10, [(1.0, 1.0), (1.03, 1.0), (1.01, 1.0)]).splitlines()[-1])
     | median | | | 1.010 |
     """
-    lines = [f"| {name}: {steps} steps of | the loop, ms a step | the bare step, ms a step | ratio |", "| --- | --- | --- | --- |"]
+    lines = [
+        f"| {name}: {steps} steps of | the loop, ms a step | the bare step, ms a step | ratio |",
+        "| --- | --- | --- | --- |",
+    ]
     for number, (looped, alone) in enumerate(rows, 1):
         lines.append(
             f"| round {number} | {1e3 * looped / steps:.2f} | {1e3 * alone / steps:.2f} | {looped / alone:.3f} |"

@@ -33,7 +33,9 @@ def main() -> int:
             done = subprocess.run(
                 [sys.executable, "-m", "jssl.cli", *command, "--json"], capture_output=True, text=True
             )
-            found = json.loads(done.stdout) if done.returncode == 0 else {"refused": done.stderr.strip().splitlines()[-1]}
+            found = (
+                json.loads(done.stdout) if done.returncode == 0 else {"refused": done.stderr.strip().splitlines()[-1]}
+            )
             file.write_text(json.dumps({"command": f"jssl {' '.join(command)}", **found}, indent=1) + "\n")
             print(f"{file.name}: {found.get('refused', 'fits')}", flush=True)
     TABLE.write_text(table([json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))]))

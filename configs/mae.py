@@ -64,8 +64,5 @@ def _paper(config):
 
 
 get_config = recipes.recipe(
-    (small, "synthetic", "cifar10", "photos"),
-    (vit_tiny, "cifar10"),
-    (vit_base, "imagenet"),
-    (vit_large, "imagenet"),
+    (small, "synthetic", "cifar10", "photos"), (vit_tiny, "cifar10"), (vit_base, "imagenet"), (vit_large, "imagenet")
 )

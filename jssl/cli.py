@@ -43,7 +43,11 @@ def main(argv: list[str] | None = None) -> int:
     bench.add_argument("--config", required=True)
     bench.add_argument("--steps", type=int, default=20, help="that are timed, of each kind")
     bench.add_argument(
-        "--profile", nargs="?", const="profile", metavar="FOLDER", help="leave a trace there; print the dearest operations"
+        "--profile",
+        nargs="?",
+        const="profile",
+        metavar="FOLDER",
+        help="leave a trace there; print the dearest operations",
     )
     bench.add_argument("--json", action="store_true", help="JSON instead of a table")
     bench.set_defaults(run=_bench)

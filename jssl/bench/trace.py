@@ -51,7 +51,7 @@ def dearest(folder: str | pathlib.Path, program: Program, *, steps: int, count: 
     for plane in jax.profiler.ProfileData.from_file(str(files[-1])).planes:
         for line in plane.lines:
             for event in line.events:
-                name = _operation(line, event)
+                name = _operation(plane, event)
                 if name in known and known[name].opcode not in _CONTAINERS:
                     spent[name] += event.duration_ns / 1e6 / steps
     if not spent:
@@ -60,11 +60,11 @@ def dearest(folder: str | pathlib.Path, program: Program, *, steps: int, count: 
     return [Operation(name, _source(program, known[name]), ms, ms / total) for name, ms in spent.most_common(count)]
 
 
-def _operation(line, event) -> str | None:
-    """The operation that an event is: a TPU has a line of them, elsewhere events say it."""
-    if line.name == "XLA Ops":
-        return event.name.partition(" = ")[0].lstrip("%")
-    return next((str(value) for key, value in event.stats if key == "hlo_op"), None)
+def _operation(plane, event) -> str | None:
+    """The operation that an event is: on a GPU its kernel says so, elsewhere it bears the name."""
+    if plane.name.startswith("/device:GPU"):
+        return next((str(value) for key, value in event.stats if key == "hlo_op"), None)
+    return event.name.partition(" = ")[0].lstrip("%")
 
 
 def _source(program: Program, instruction) -> str:

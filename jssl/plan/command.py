@@ -62,7 +62,9 @@ def plan_run(
         return
     print(report.markdown(found))
     if best:
-        print(f"\nThe largest batch that fits, by doubling: {best.setting['batch_size']}, with {report.size(best.needed)}")
+        print(
+            f"\nThe largest batch that fits, by doubling: {best.setting['batch_size']}, with {report.size(best.needed)}"
+        )
 
 
 def _say(text: str) -> None:

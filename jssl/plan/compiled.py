@@ -4,7 +4,6 @@ import dataclasses
 import math
 import re
 import time
-from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -162,8 +161,8 @@ def without_remat(config: ConfigDict) -> ConfigDict:
     """A copy of a config whose encoders compute nothing twice."""
     copy = ConfigDict(config.to_dict(), type_safe=False)
     for value in copy.method.values():
-        if isinstance(value, ConfigDict | Mapping) and "remat" in value:
-            value["remat"] = "none"
+        if isinstance(value, ConfigDict) and "remat" in value:
+            value.remat = "none"
     return copy
 
 

@@ -1,5 +1,7 @@
 """What a run's examples will look like, without reading them: a run is planned where its data need not be."""
 
+from typing import Any
+
 import jax
 import numpy as np
 
@@ -44,7 +46,9 @@ def foresee(config, num_examples: int | None = None) -> Card:
         try:
             return Card.of(data.open_source(config.data.source, "train"))
         except (ValueError, OSError) as error:
-            raise ValueError(f"{error}; to plan without the data, say how much there will be: --num-examples") from error
+            raise ValueError(
+                f"{error}; to plan without the data, say how much there will be: --num-examples"
+            ) from error
     count, classes, side = known or (0, 1000, 28 if kind == "idx" else CANVAS)
     fields, about = _fields(kind, {"image_size": side, **options}, config, classes)
     spec = {field: jax.ShapeDtypeStruct(shape, dtype) for field, (shape, dtype) in fields.items()}
@@ -56,7 +60,8 @@ def _fields(kind: str, options: dict, config, classes: int):
     if kind not in (*PICTURES, "text"):
         source = data.open_source(config.data.source, "train")  # made by code, or a kind of the user's own
         return {name: (field.shape, field.dtype) for name, field in source.spec.items()}, source.about
-    fields, about = {}, {}
+    fields: dict[str, tuple[tuple[int, ...], Any]] = {}
+    about: dict[str, Any] = {}
     if kind in PICTURES:
         side = options["image_size"]
         fields |= {"image": ((side, side, 3), np.uint8), "size": ((2,), np.int32)}

@@ -22,8 +22,9 @@ def markdown(plan: Plan) -> str:
     """A plan as Markdown: a headline, what a device holds, the work, the traffic, and the cost."""
     setting = ", ".join(f"{name} {value}" for name, value in plan.setting.items() if name != "batch_size")
     batch, devices = plan.setting["batch_size"], plan.mesh["data"] * plan.mesh["fsdp"]
+    chips = "1 chip" if plan.chips == 1 else f"{plan.chips} chips"
     lines = [
-        f"{plan.topology}: {plan.chips} chips, batch {batch} ({int(batch) // devices} a device), {setting}",
+        f"{plan.topology}: {chips}, batch {batch} ({int(batch) // devices} a device), {setting}",
         "",
         "| on each device | |",
         "| --- | --- |",

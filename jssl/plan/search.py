@@ -1,5 +1,6 @@
 """The cheapest change that makes a run fit its devices, and the largest batch that does."""
 
+import functools
 from collections.abc import Callable, Iterator
 
 from ml_collections import ConfigDict
@@ -37,10 +38,11 @@ def mend(
     """
     assert topology.chip is not None
     memory = topology.chip.memory / topology.chip.devices
-    began = _state(config, card, topology)
+    state_of = functools.cache(lambda fsdp, size: _state(config, card, topology, fsdp, size))
+    began = state_of(config.fsdp, config.data.batch_size)
     for changes in _candidates(config, card, topology):
         changed = apply(config, changes)
-        state = _state(changed, card, topology)
+        state = state_of(changed.fsdp, changed.data.batch_size)
         alone = set(changes) == {"fsdp"}  # saves that much and no more
         if state > memory or (alone and needed and needed - began + state > 1.05 * memory):
             continue
@@ -114,6 +116,7 @@ def _candidates(config: ConfigDict, card: Card, topology: Topology) -> Iterator[
             yield {**widest, "data.batch_size": size // parts}
 
 
-def _state(config: ConfigDict, card: Card, topology: Topology) -> int:
+def _state(config: ConfigDict, card: Card, topology: Topology, fsdp: int, size: int) -> int:
     """Bytes of a device that do not depend on what the compiler does."""
-    return sum(prospect(config, card, topology).held().values())
+    changed = apply(config, {"fsdp": fsdp, "data.batch_size": size, "accumulate": 1})
+    return sum(prospect(changed, card, topology).held().values())

@@ -88,4 +88,6 @@ def _tpus(name: str) -> list:
         return list(topologies.get_topology_desc(platform="tpu", topology_name=name).devices)
     except RuntimeError as error:
         said = str(error).splitlines()[0].partition(": ")[2]
-        raise ValueError(f"topology {name}: {said}; write a slice that is made, such as v5e:4x4 or v5p:2x2x2") from error
+        raise ValueError(
+            f"topology {name}: {said}; write a slice that is made, such as v5e:4x4 or v5p:2x2x2"
+        ) from error

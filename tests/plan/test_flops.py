@@ -1,12 +1,12 @@
-"""Counted model FLOPs against the formulas that people quote, and against the compiled program."""
+"""Counted model FLOPs against the formulas that people quote."""
 
 import jax
 import jax.numpy as jnp
 import pytest
 
-from jssl import models
 from jssl.config import load_config
-from jssl.plan import compiled, examples, flops, topology, work
+from jssl.models import resnet
+from jssl.plan import compiled, examples, flops
 
 
 def transformer(tokens: int, width: int, depth: int) -> int:
@@ -14,6 +14,7 @@ def transformer(tokens: int, width: int, depth: int) -> int:
     return depth * (2 * 12 * width**2 * tokens + 4 * tokens**2 * width)
 
 
+@pytest.mark.slow
 def test_mae_by_formula():
     """ViT-B/16 sees 49 patches and the class token; the decoder all 196 and the token."""
     config = load_config("mae:vit_base", ["data.batch_size=2", "method.encoder.remat=full"])
@@ -26,7 +27,7 @@ def test_mae_by_formula():
 
 def test_resnet50_is_four_billion_multiplications():
     """4.09 GMACs at 224 pixels, the figure of torchvision's documentation."""
-    encoder = models.resnet("resnet50")
+    encoder = resnet.make("resnet50")
     image = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
     variables = jax.eval_shape(lambda x: encoder.init(jax.random.key(0), x, train=False), image)
     found = flops.count(lambda v, x: encoder.apply(v, x, train=False), variables, image)
@@ -42,22 +43,3 @@ def test_a_strided_convolution_and_its_gradients_cost_the_same():
     assert forward == 2 * 2 * 8 * 8 * 8 * 9 * 4
     both = flops.count(jax.grad(lambda x, w: convolve(x, w).sum() ** 2, argnums=(0, 1)), *shapes)
     assert both == pytest.approx(3 * forward, rel=0.3)  # the gradients' padding differs by a row
-
-
-@pytest.mark.slow
-def test_the_compiled_step_does_what_was_counted():
-    """Views, norms and AdamW are little beside a ViT; remat adds the forward pass of the blocks."""
-    options = ["data.batch_size=16", "method.encoder.width=64", "method.encoder.depth=3", "method.encoder.heads=4"]
-    options += ["data.source=synthetic:num_examples=100", "optimizer.name=adamw", "dtype=float32", "steps=10"]
-    config = load_config("mae:small,synthetic", options)
-    where = topology.find("cpu:8")
-    card = examples.foresee(config)
-    model = compiled.model_flops(config, card)
-    executed = {}
-    for remat in ("none", "full"):
-        config.method.encoder.remat = remat
-        program = compiled.compile_step(compiled.prospect(config, card, where)).program
-        executed[remat] = 8 * work.product_flops(program)
-    assert 1 <= executed["none"] / model < 1.1
-    assert executed["full"] > 1.05 * executed["none"]
-    assert compiled.model_flops(config, card) == model

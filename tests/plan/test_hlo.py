@@ -30,28 +30,26 @@ def test_an_all_reduce_sends_nearly_twice_the_array():
     assert traffic == wire.Traffic("all-reduce", 1, 2 * 7 * 4096 * 4 // 8, 4096 * 4)
 
 
-def test_a_gather_within_fsdp_is_of_its_two_devices_and_its_gradient_scatters():
-    def loss(x, shard):
-        whole = jax.lax.all_gather(shard, "fsdp", tiled=True)
-        return jnp.tanh(whole * x[0, :1]).sum()
+def test_parameters_are_gathered_and_their_gradients_scattered_before_they_are_summed():
+    specs = P("fsdp")
 
     def gradient(x, shard):
-        return jax.grad(loss, argnums=1)(x, shard)
+        return jax.grad(lambda shard: jnp.tanh(sharding.gather(shard, specs) * x[0, :1]).sum())(shard)
 
-    found = wire.traffic(compiled(gradient, (SHARED, P("fsdp")), P("fsdp"), (8, 1), (4096,)), 8)
-    assert found["all-gather"].wire == 4096 * 4 // 2 and found["all-gather"].largest == 4096 * 4
-    scattered = found["reduce-scatter"]
-    assert (scattered.count, scattered.wire, scattered.largest) == (1, 4096 * 4 // 2, 4096 * 4)
-    assert found["all-reduce"].wire == 2 * 3 * 2048 * 4 // 4  # the shard's sum over the 4 that hold the same one
+    found = wire.traffic(compiled(gradient, (SHARED, specs), specs, (8, 1), (4096,)), 8)
+    whole, shard = 4096 * 4, 4096 * 4 // 2
+    assert found["all-gather"] == wire.Traffic("all-gather", 1, whole // 2, whole)
+    assert found["reduce-scatter"] == wire.Traffic("reduce-scatter", 1, whole // 2, whole)
+    assert found["all-reduce"] == wire.Traffic("all-reduce", 1, 2 * 3 * shard // 4, shard)  # among the 4 that hold it
 
 
 def test_what_a_loop_does_counts_as_often_as_it_turns():
     def repeat(x, w):
         def body(x, _):
-            return jax.lax.psum(jnp.tanh(x @ w), sharding.AXES), None
+            total = jax.lax.psum(jnp.tanh(x @ w), sharding.AXES)
+            return jax.lax.pcast(total, sharding.AXES, to="varying"), None
 
-        x = jax.lax.pcast(x, sharding.AXES, to="varying") if not jax.typeof(x).vma else x
-        return jax.lax.scan(lambda c, _: (jax.lax.pcast(body(c, 0)[0], sharding.AXES, to="varying"), None), x, length=6)[0]
+        return jax.lax.scan(body, x, length=6)[0]
 
     program = compiled(repeat, (SHARED, WHOLE), SHARED, (256, 64), (64, 64))
     assert work.product_flops(program) == 6 * 2 * 32 * 64 * 64
@@ -61,9 +59,7 @@ def test_what_a_loop_does_counts_as_often_as_it_turns():
 @pytest.mark.parametrize("stride", [1, 2])
 def test_convolutions_count_without_their_padding(stride):
     def convolve(x, w):
-        return jax.lax.conv_general_dilated(
-            x, w, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        return jax.lax.conv_general_dilated(x, w, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
     shapes = (jax.ShapeDtypeStruct((2, 8, 8, 4), jnp.float32), jax.ShapeDtypeStruct((3, 3, 4, 16), jnp.float32))
     program = hlo.parse(jax.jit(convolve).lower(*shapes).compile().as_text())

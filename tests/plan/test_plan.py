@@ -6,7 +6,7 @@ import pytest
 
 from jssl.cli import main
 from jssl.config import load_config
-from jssl.plan import examples, needs, search, topology
+from jssl.plan import examples, needs, report, search, topology
 from jssl.plan.chips import Chip
 from jssl.plan.compiled import DoesNotFit
 
@@ -34,20 +34,19 @@ def test_the_parts_of_a_plan_add_up(capsys):
     assert sum(plan["parts"].values()) == plan["needed"] and plan["parts"]["activations"] > 0
     parameters = plan["parts"]["parameters"]
     assert 2 * parameters <= plan["parts"]["optimiser"] < 2.1 * parameters  # AdamW's two moments
-    assert plan["parts"]["teacher"] == 0 and plan["steps"] == 100 and plan["examples"] == 180
+    assert plan["parts"]["teacher"] == 0 and plan["steps"] == 100 and plan["examples"] == 200
+    # All that was counted is done, and little else: views, and the norms of the gradient.
+    assert 1 <= plan["executed"] / plan["model"] < 1.1
     # fsdp gathers parameters and reduce-scatters their gradients; nothing as large as a batch is gathered.
     traffic = plan["traffic"]
     assert traffic["reduce-scatter"]["count"] > 0
     assert traffic["all-gather"]["largest"] <= 4 * 128 * 512
-    assert main(["plan", *SMALL, "--topology=cpu:8", "--fsdp=2"]) == 0
-    out = capsys.readouterr().out
-    assert "fsdp 2" in out and "| reduce-scatter," in out
 
 
 def test_what_cannot_be_planned_is_said_in_one_line(capsys):
-    assert "names no hardware" in refusal(capsys, "--config=quickstart")
+    assert "names no hardware" in refusal(capsys, "--config=quickstart", "--config.run.hardware=")
     assert "write <chip>:<shape>" in refusal(capsys, "--config=simclr", "--topology=v5e")
-    assert "did you mean 'v5e'" in refusal(capsys, "--config=simclr", "--topology=v5r:4x4")
+    assert "did you mean 'v5p'" in refusal(capsys, "--config=simclr", "--topology=v5r:4x4")
     assert "not divisible by 8 devices" in refusal(capsys, *SMALL[:-1], "--topology=cpu:8", "--batch=12")
     assert "--num-examples" in refusal(capsys, "--config=simclr:small,cifar10", "--topology=cpu:1")
     assert "mfu=2.0" in refusal(capsys, *SMALL, "--topology=cpu:8", "--mfu=2")
@@ -72,55 +71,67 @@ def test_examples_are_foreseen_without_the_data(recipe, fields):
 
 
 @pytest.fixture
-def tiny():
+def foreseen(monkeypatch):
+    """A run, and what its step would need if only fsdp, remat, parts and batch mattered: the compiler is asked by a slow test."""
     config = load_config("mae:small,synthetic", [word.removeprefix("--config.") for word in SMALL[1:-1]])
     config.data.batch_size = 64
-    config.method.encoder.update({"depth": 8, "width": 64})
-    return config, examples.foresee(config), topology.find("cpu:8")
-
-
-@pytest.mark.slow
-def test_what_does_not_fit_is_mended_by_the_cheapest_change(tiny):
-    config, card, where = tiny
-    whole = needs.plan(config, card, where)
-    assert whole.fits and whole.roofline is None
-
-    def on(memory):
-        return where._replace(chip=Chip(1e12, memory, 1e11, 1e11))
-
-    state = sum(value for name, value in whole.parts.items() if name in ("parameters", "optimiser"))
     tried = []
-    slightly = on(whole.needed - state // 4)
-    unmended = needs.plan(config, card, slightly)
-    assert not unmended.fits and unmended.cost.chip_hours > 0
-    changes, plan = search.mend(config, card, slightly, whole.needed, mfu=0.4, say=tried.append)
-    assert set(changes) == {"fsdp"} and plan.fits and len(tried) <= 2
-    much = on(whole.needed - state)
-    changes, plan = search.mend(config, card, much, whole.needed, mfu=0.4, say=tried.append)
-    assert "fsdp" not in changes or len(changes) > 1
-    assert plan.fits and plan.needed < whole.needed - state
-    assert search.mend(config, card, on(1000), whole.needed, mfu=0.4, say=tried.append) is None
 
-
-@pytest.mark.slow
-def test_the_largest_batch_is_the_last_that_fits(tiny, monkeypatch):
-    config, card, where = tiny
+    def state(config, card, topology, fsdp, size):
+        return 2**22 + 2**23 // fsdp
 
     def plan(config, card, topology, mfu):
-        if config.data.batch_size > 128:
-            raise DoesNotFit(0)
-        return config.data.batch_size
+        tried.append(needs.setting(config))
+        kept = {"none": 1.0, "dots": 0.6, "full": 0.3}[tried[-1]["remat"]]
+        needed = (
+            state(config, card, topology, config.fsdp, 0) + kept * 2**17 * config.data.batch_size / config.accumulate
+        )
+        if needed > topology.chip.memory:
+            raise DoesNotFit(int(needed))
+        return Fits(config, needed)
 
-    monkeypatch.setattr(search, "plan", lambda *args, mfu: Fake(plan(*args, mfu)))
-    said = []
-    assert search.largest_batch(config, card, where, Fake(64), mfu=0.4, say=said.append).batch == 128
-    assert said == ["trying a batch of 128"]
+    monkeypatch.setattr(search, "plan", plan)
+    monkeypatch.setattr(search, "_state", state)
+    return config, examples.foresee(config), tried
 
 
-class Fake:
-    """A plan that fits."""
+class Fits:
+    """A plan."""
 
     fits = True
 
-    def __init__(self, batch):
-        self.batch = batch
+    def __init__(self, config, needed):
+        self.setting, self.needed = needs.setting(config), needed
+
+
+@pytest.mark.slow
+def test_what_does_not_fit_is_mended_by_the_cheapest_change(foreseen):
+    config, card, tried = foreseen
+    mib = 2**20  # 12 of state and 8 of activations
+    expected = {
+        16: {"fsdp": 2},
+        13: {"fsdp": 8},
+        10: {"fsdp": 8, "method.encoder.remat": "dots"},
+        8: {"fsdp": 8, "method.encoder.remat": "full"},
+        6.5: {"fsdp": 8, "method.encoder.remat": "full", "accumulate": 2},
+        5: None,
+    }
+    for memory, changes in expected.items():
+        where = topology.find("cpu:8")._replace(chip=Chip(1e12, memory * mib, 1e11, 1e11))
+        with pytest.raises(DoesNotFit) as short:
+            search.plan(config, card, where, mfu=0.4)
+        mended = search.mend(config, card, where, short.value.needed, mfu=0.4, say=lambda line: None)
+        assert (mended and mended[0]) == changes
+        if mended:
+            assert mended[1].needed <= memory * mib
+            line = report.too_little("mae", where.name, short.value.needed, memory * mib, mended)
+            assert line.startswith("mae needs 20.00 MiB a device") and search.told(changes) in line
+
+
+def test_the_largest_batch_is_the_last_doubling_that_fits(foreseen):
+    config, card, _ = foreseen
+    where = topology.find("cpu:8")._replace(chip=Chip(1e12, 2**25, 1e11, 1e11))
+    fitting = search.plan(config, card, where, mfu=0.4)
+    said = []
+    assert search.largest_batch(config, card, where, fitting, mfu=0.4, say=said.append).setting["batch_size"] == 128
+    assert said == ["trying a batch of 128"]  # 256 are more than there are examples
