@@ -148,10 +148,20 @@ def keys():
     return f"```python\n{inspect.cleandoc(body).rstrip().rstrip(',')}\n```"
 
 
+def result(name):
+    """A table that a benchmark wrote, with the command that makes it."""
+
+    def make():
+        return (ROOT / "benchmarks" / "results" / f"{name}.md").read_text().partition("\n")[2].strip()
+
+    return make
+
+
 MARKS = {
     "<!-- recipes -->": recipes,
     "<!-- methods -->": method_table,
     "<!-- objectives -->": api(objectives),
     "<!-- views -->": api(views),
     "<!-- config -->": keys,
+    "<!-- faults -->": result("faults"),
 }

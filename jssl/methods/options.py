@@ -53,8 +53,11 @@ class ImageInput:
         """The random view: ``preset(size, *arguments)`` of ``jssl.views`` with ``defaults``, then with ``augment``.
 
         Raises:
-          ValueError: the pictures are smaller than the crop, or ``augment`` has an unknown key.
+          ValueError: the pictures are smaller than the crop, or ``augment`` has an unknown key, or one that is set elsewhere.
         """
+        if elsewhere := {"size", "mean", "std"} & self.augment.keys():
+            name = min(elsewhere)
+            raise ValueError(f"method.image.augment.{name} is no part of the augmentation; set method.image.{name}")
         size = size or self.size
         height, width = given.spec["image"].shape[:2]
         if min(height, width) < size:

@@ -101,6 +101,11 @@ def test_what_a_method_says_of_itself_is_checked(monkeypatch):
         ("simclr", {"image": {"sise": 8}}, "method.image has no option 'sise'; did you mean 'size'?"),
         ("dino", {"head": {"hiden": 8}}, "method.head has no option 'hiden'; did you mean 'hidden'?"),
         ("simclr", {"image": small.image(blur_brob=0.0)}, "method.image.augment has no option 'blur_brob'"),
+        (
+            "simclr",
+            {"image": small.image(mean=3)},
+            "method.image.augment.mean is no part of the augmentation; set method.image.mean",
+        ),
         ("simclr", {"encoder": {"name": "resnet19"}}, "no encoder 'resnet19' for image; did you mean 'resnet18'?"),
         ("simclr", {"encoder": RESNET | {"stm": 1}}, "the encoder resnet has no option 'stm'"),
         ("simclr", {"temperature": "low"}, "method.temperature='low': expected float, like 0.5"),

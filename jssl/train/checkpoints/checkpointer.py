@@ -23,7 +23,7 @@ from jssl import processes
 from jssl.train.checkpoints import record as records
 from jssl.train.checkpoints.fingerprint import fingerprints
 from jssl.train.checkpoints.leaves import check_layout, key_data
-from jssl.train.checkpoints.quiet import quiet
+from jssl.train.checkpoints.quiet import hush_closed_loops, quiet
 from jssl.train.checkpoints.record import named_leaves, one_line, some
 from jssl.train.checkpoints.verify import read, read_record
 
@@ -115,6 +115,7 @@ class Checkpointer:
         record = records.make(step, leaves, fingerprints(data), meta, metrics)
         # Orbax refuses arrays without elements; their shape in the record is enough.
         arrays = {name: array for name, array in data.items() if array.size}
+        hush_closed_loops()
         try:
             if processes.first():
                 self._sweep()

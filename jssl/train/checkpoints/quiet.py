@@ -34,6 +34,22 @@ class _Quiet(logging.Filter):
         self.reading = False
 
 
+def hush_closed_loops() -> None:
+    """From now on keeps back what threads of tensorstore print, one traceback per array, after a save has failed: that the loop
+    which waited for them is closed. They do so at any time until the process ends, so this is not undone."""
+    before = sys.unraisablehook
+    if getattr(before, "hushed", False):
+        return
+
+    def hook(unraisable):
+        error = unraisable.exc_value
+        if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+            before(unraisable)
+
+    hook.hushed = True  # type: ignore[attr-defined]
+    sys.unraisablehook = hook
+
+
 quiet = _Quiet()
 logging.getLogger("absl").addFilter(quiet)
 logging.getLogger("asyncio").addFilter(quiet)

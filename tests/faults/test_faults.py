@@ -1,0 +1,38 @@
+"""Faults that are injected into real runs of the command, as benchmarks/faults.py does for all methods."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))  # a folder of scripts, not a package
+
+import faults  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]  # one undisturbed run for all
+
+ELSEWHERE = {"SIGKILL at random moments", "SIGTERM"}  # test_cli_stops.py has these, for several methods
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory):
+    return faults.Campaign("moco", tmp_path_factory.mktemp("campaign"))  # batch norm, a teacher and a queue
+
+
+@pytest.mark.parametrize("title", [title for title in faults.FAULTS if title not in ELSEWHERE])
+def test_fault(title, campaign):
+    outcome = faults.FAULTS[title](campaign)
+    assert outcome and outcome != "-"
+
+
+def test_a_fault_that_does_harm_is_told(campaign):
+    """The campaign itself: a state that differs is no success."""
+    workdir = campaign.interrupted("harm")
+    campaign.run(workdir, "--config.seed=0", "--config.optimizer.learning_rate=0.5", code=2)
+    with pytest.raises(AssertionError, match="exit code 2, not 0"):
+        campaign.goes_on(workdir, "--config.optimizer.learning_rate=0.5")
+    other = campaign.folder / "other_seed"
+    campaign.run(other, "--config.seed=1")
+    with pytest.raises(AssertionError, match=r"\d+ of \d+ arrays differ"):
+        campaign.same(other)
+    assert faults.table({"a b": {"moco": "told"}}) == "| fault | moco |\n| --- | --- |\n| a b | told |\n"
