@@ -3,7 +3,9 @@
 import io
 import json
 import pathlib
+import struct
 import tarfile
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -101,10 +103,16 @@ def damaged_pictures(folder: pathlib.Path) -> pathlib.Path:
         file.write_bytes(picture(number))
     (folder / "class0" / "010.png").write_bytes(b"")
     (folder / "class0" / "020.png").write_bytes(picture(20)[:200])
-    bomb = io.BytesIO()
-    Image.new("1", (65000, 65000)).save(bomb, "png")
-    (folder / "class0" / "030.png").write_bytes(bomb.getvalue())
+    (folder / "class0" / "030.png").write_bytes(bomb())
     return folder
+
+
+def bomb() -> bytes:
+    """A small file that says it is a picture of four gigapixels."""
+    content = bytearray(picture(30))
+    content[16:24] = struct.pack(">II", 65000, 65000)  # width and height, in the first chunk
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    return bytes(content)
 
 
 def damaged_archives(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:

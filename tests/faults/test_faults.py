@@ -11,7 +11,13 @@ import faults  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]  # one undisturbed run for all
 
-ELSEWHERE = {"SIGKILL at random moments", "SIGTERM"}  # test_cli_stops.py has these, for several methods
+ELSEWHERE = {
+    *("SIGKILL at random moments", "SIGTERM", "SIGINT"),  # test_cli_stops.py, for several methods
+    *(
+        f"newest checkpoint{how}" for how in (" cut short", ", its files emptied", ", its record deleted")
+    ),  # train/checkpoints
+    *("data changed between two starts", "archives cut short, or with members that escape"),  # test_resume.py, data/
+}
 
 
 @pytest.fixture(scope="module")
