@@ -118,14 +118,14 @@ def fitting(budget: float, seconds_per_step: float) -> int:
 def speed(metrics: list[dict], batch_size: int) -> dict:
     """Images per second (median) and minutes of training, from the lines of the loop.
 
-    The first line holds the compilation, so its steps are counted at the median.
+    The first line has no rate, since its step compiled; it is counted at the median.
     """
     lines = [line for line in metrics if "loss" in line]
-    rates = [line["examples_per_second"] for line in lines]
-    median = statistics.median(rates[1:] or rates)
+    median = statistics.median(line["examples_per_second"] for line in lines[1:])
+    rates = [line.get("examples_per_second", median) for line in lines]
     ends = [line["step"] + 1 for line in lines]
     counts = [end - start for start, end in zip([0, *ends], ends)]
-    seconds = sum(count * batch_size / rate for count, rate in zip(counts, [median, *rates[1:]]))
+    seconds = sum(count * batch_size / rate for count, rate in zip(counts, rates))
     return {"images_per_second": median, "minutes": seconds / 60}
 
 

@@ -65,8 +65,7 @@ class Log:
         self._on_device: list[Entry] = []
         self._on_host: list[Entry] = []
         self.latest_skipped: collections.deque[bool] = collections.deque(maxlen=_LATEST)
-        self._start = self._line_start = time.perf_counter()
-        self._untimed = 0  # steps of this line that ran before the clock began
+        self._start: float | None = None  # of the clock: the end of the first line
 
     def add(self, step: int, metrics: dict[str, jax.Array], index: jax.Array) -> None:
         """Notes a step that has been started; waits for nothing."""
@@ -79,11 +78,6 @@ class Log:
         self.latest_skipped += [bool(row.get("skipped")) for row in rows]
         self._on_device.clear()
 
-    def begin(self) -> None:
-        """Fetches; the clock begins here, so that the steps so far, which compiled, do not count as slow."""
-        self.fetch()
-        self._untimed, self._start = len(self._on_host), time.perf_counter()
-
     def nonfinite(self) -> Entry | None:
         """Fetches; the first step since the last line whose loss or gradient norm is NaN or inf."""
         self.fetch()
@@ -93,7 +87,7 @@ class Log:
         """Fetches; the mean of every metric over the steps since the last line, which begins a new one.
 
         Steps whose update was skipped, if others were not, count in ``skipped`` alone, which is their share.
-        ``examples_per_second`` is added. Empty if there was no step.
+        ``examples_per_second`` is added, but for the first line, whose step compiled. Empty if there was no step.
         """
         self.fetch()
         rows = [entry.metrics for entry in self._on_host]
@@ -104,12 +98,9 @@ class Log:
         if "skipped" in means:
             means["skipped"] = float(np.mean([row["skipped"] for row in rows], dtype=np.float64))
         now = time.perf_counter()
-        timed, start = len(rows) - self._untimed, self._start
-        if not timed:  # a line of the first step alone
-            timed, start = len(rows), self._line_start
-        means["examples_per_second"] = timed * self._batch_size / max(now - start, 1e-9)
-        self._start = self._line_start = now
-        self._untimed = 0
+        if self._start is not None:
+            means["examples_per_second"] = len(rows) * self._batch_size / max(now - self._start, 1e-9)
+        self._start = now
         self._on_host.clear()
         return means
 
@@ -121,7 +112,8 @@ class Log:
         try:
             yield
         finally:
-            self._start += time.perf_counter() - begin
+            if self._start is not None:
+                self._start += time.perf_counter() - begin
 
 
 class NonFiniteLoss(RuntimeError):

@@ -109,10 +109,10 @@ def _pretrain(
                 log.add(step, metrics, batch["index"])
                 watchdog.started(step, metrics["loss"])
                 if step == start:
-                    log.begin()
+                    log.fetch()
                     progress.first_step()
                 stop, last = signals.asked(done), done == steps
-                line_due = last or done % options.log_every == 0
+                line_due = step == start or last or done % options.log_every == 0  # the first one tells that it works
                 save_due = last or stop or done % options.checkpoint_every == 0
                 if line_due or save_due:
                     check_lock()

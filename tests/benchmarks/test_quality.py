@@ -70,12 +70,13 @@ def test_a_budget_too_small_to_train_in_is_named():
 
 
 def test_speed_leaves_the_compilation_out():
-    rates = [(19, 1.0), (39, 100.0), (49, 50.0)]  # the first line compiled; 20, 20 and 10 steps of 6 images
+    rates = [(39, 100.0), (49, 50.0)]  # after the first line, which compiled: 39 and 10 steps of 6 images
     lines = [{"step": step, "loss": 0.0, "examples_per_second": rate} for step, rate in rates]
+    lines.insert(0, {"step": 0, "loss": 0.0})
     lines.insert(2, {"step": 39, "eval/knn": 0.5})
     found = quality_run.speed(lines, batch_size=6)
     assert found["images_per_second"] == 75.0
-    assert found["minutes"] == pytest.approx((20 * 6 / 75 + 20 * 6 / 100 + 10 * 6 / 50) / 60)
+    assert found["minutes"] == pytest.approx((6 / 75 + 39 * 6 / 100 + 10 * 6 / 50) / 60)
 
 
 def run(method, seed, knn, **other):
