@@ -167,4 +167,4 @@ def test_a_run_in_a_thread_says_what_goes_on(tmp_path, capsys):
         assert f"jssl: {line}" in told or f", {line}" in told
     rows = [json.loads(line) for line in (tmp_path / "w" / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows if "loss" in row] == [0.2, 0.6, 1.2, 1.6]
-    assert rows[0]["learning_rate"] == pytest.approx(0.03) and rows[0]["weight_decay"] == pytest.approx(1e-4)
+    assert rows[1]["learning_rate"] == pytest.approx(0.03) and rows[1]["weight_decay"] == pytest.approx(1e-4)
