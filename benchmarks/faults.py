@@ -334,8 +334,9 @@ def main(argv: list[str] | None = None) -> int:
             for title in titles:
                 outcomes[title][method] = attempt(title, campaign)
                 print(f"{method}: {title}: {outcomes[title][method]}", flush=True)
-    head = f"# Faults\n\n`python benchmarks/faults.py --methods {args.methods} --kills {args.kills}`\n\n"
-    args.out.write_text(f"{head}{table(outcomes)}")
+        done = ",".join(outcomes[titles[0]])  # a campaign that is stopped leaves what it has
+        head = f"# Faults\n\n`python benchmarks/faults.py --methods {done} --kills {args.kills}`\n\n"
+        args.out.write_text(f"{head}{table(outcomes)}")
     return int(any(cell.startswith("FAILED") for row in outcomes.values() for cell in row.values()))
 
 
