@@ -1,15 +1,19 @@
 """Where arrays live: the device mesh, and an ordered table of (regex, rule) that lays parameters out on it.
 
 Storage and compute layouts differ. State is *stored* sharded over the ``fsdp`` axis (each device keeps a slice of every
-large array); the loss *computes* on whole arrays, which ``gather`` assembles inside the step. Differentiating through
-``gather`` turns each all-gather into a reduce-scatter, so gradients come back as the same slices.
+large array); the loss *computes* on whole arrays, which ``gather`` assembles inside the step, those of a transformer one
+block at a time. Differentiating through an all-gather turns it into a reduce-scatter, so gradients come back as the same
+slices.
 """
 
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import flax.struct
 import jax
+from flax.core import meta
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -48,12 +52,17 @@ def replicate(shape: tuple[int, ...], mesh: Mesh) -> P:
     return P()
 
 
-def shard_largest(min_size: int = 2**14) -> Rule:
-    """Rule: split the largest dimension that ``fsdp`` divides; arrays under ``min_size`` elements stay whole."""
+def shard_largest(min_size: int = 2**14, *, first: int = 0) -> Rule:
+    """Rule: split the largest dimension that ``fsdp`` divides; arrays under ``min_size`` elements stay whole.
+
+    Args:
+      min_size: elements of the smallest array that is split.
+      first: dimensions before this one stay whole.
+    """
 
     def rule(shape: tuple[int, ...], mesh: Mesh) -> P:
         parts = mesh.shape["fsdp"]
-        candidates = [d for d, n in enumerate(shape) if n % parts == 0]
+        candidates = [d for d, n in enumerate(shape) if d >= first and n % parts == 0]
         if parts == 1 or math.prod(shape) < min_size or not candidates:
             return P()
         dimension = max(candidates, key=lambda d: shape[d])
@@ -62,7 +71,13 @@ def shard_largest(min_size: int = 2**14) -> Rule:
     return rule
 
 
-DEFAULT_RULES: tuple[tuple[str, Rule], ...] = ((".*", shard_largest()),)
+DEFAULT_RULES: tuple[tuple[str, Rule], ...] = (
+    (r"(^|/)blocks/", shard_largest(first=1)),  # a scan takes them apart along the first
+    (".*", shard_largest()),
+)
+
+_LATE = re.compile(r"(^|/)block(s|_\d+)/")
+"""Parameters of the blocks of a ``models.Transformer``, which are put together when their block runs."""
 
 
 def layout(tree, mesh: Mesh, rules: Sequence[tuple[str, Rule]] = DEFAULT_RULES):
@@ -89,20 +104,94 @@ def named(specs, mesh: Mesh):
     return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
 
 
-def gather(tree, specs):
-    """Inside shard_map: assembles whole arrays from the storage shards described by ``specs``."""
+class Shard(flax.struct.PyTreeNode, meta.AxisMetadata):
+    """Inside shard_map: a device's slice of a parameter. Flax puts the parameter together when a module asks for it.
 
-    def whole(leaf, spec):
-        for dimension, axis in enumerate(spec):
+    Under ``nn.remat`` a module asks again in the backward pass, so that the whole array need not be kept until then.
+
+    Attributes:
+      value: the slice.
+      spec: the PartitionSpec of the whole array.
+    """
+
+    value: Any
+    spec: P = flax.struct.field(pytree_node=False)
+
+    def unbox(self) -> jax.Array:
+        """The whole array."""
+        leaf = self.value
+        if any(self.spec):
+            # Each device uses an array of its own: gradients are scattered first, and only slices are summed over ``data``.
+            missing = tuple(axis for axis in AXES if axis not in jax.typeof(leaf).manual_axis_type.varying)
+            leaf = jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
+        for dimension, axis in enumerate(self.spec):
             if axis is not None:
-                # From here on it differs between the groups that hold it, too: its gradient is scattered within each group
-                # first, so that what is summed over them is a shard and not the whole array.
-                others = tuple(name for name in AXES if name not in spec)
-                leaf = jax.lax.pcast(leaf, others, to="varying") if others else leaf
                 leaf = jax.lax.all_gather(leaf, axis, axis=dimension, tiled=True)
         return leaf
 
-    return jax.tree.map(whole, tree, specs)
+    def replace_boxed(self, val) -> "Shard":
+        """The same place, other values."""
+        return self.replace(value=val)
+
+    def add_axis(self, index: int, params: dict) -> "Shard":
+        """Of parameters that are stacked."""
+        del params
+        axes = [*self.spec, *[None] * (index - len(self.spec))]
+        return self.replace(spec=P(*axes[:index], None, *axes[index:]))
+
+    def remove_axis(self, index: int, params: dict) -> "Shard":
+        """Of one of a stack of parameters.
+
+        Raises:
+          ValueError: the stack is split between its parameters.
+        """
+        del params
+        if any(self.spec[index : index + 1]):
+            raise ValueError(
+                f"a scan cannot take parameters apart along axis {index} of {self.value.shape}, which is split over devices; "
+                "start the sharding table with DEFAULT_RULES[0]"
+            )
+        return self.replace(spec=P(*self.spec[:index], *self.spec[index + 1 :]))
+
+
+def gather(tree, specs):
+    """Inside shard_map: whole arrays from the storage shards described by ``specs``; a ``Shard`` where a block will ask."""
+
+    def assemble(path, leaf, spec):
+        shard = Shard(leaf, spec)
+        late = any(spec) and _LATE.search(jax.tree_util.keystr(path, simple=True, separator="/"))
+        return shard if late else shard.unbox()
+
+    return jax.tree_util.tree_map_with_path(assemble, tree, specs)
+
+
+def unbox(tree):
+    """Whole arrays in place of every ``Shard``."""
+    return meta.unbox(tree)
+
+
+def has_shards(tree) -> bool:
+    """Whether some parameters are yet to be put together."""
+    return any(isinstance(x, Shard) for x in jax.tree.leaves(tree, is_leaf=lambda x: isinstance(x, Shard)))
+
+
+def all_but_weights(primitive, *_, **__) -> bool:
+    """Policy of ``jax.checkpoint``: keeps what was computed, and neither a gathered parameter nor another form of one."""
+    return primitive.name not in _FORMS
+
+
+_FORMS = frozenset(
+    (
+        "all_gather",
+        "all_gather_invariant",
+        "pvary",
+        "convert_element_type",
+        "reshape",
+        "transpose",
+        "squeeze",
+        "broadcast_in_dim",
+    )
+)
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

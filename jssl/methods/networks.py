@@ -14,6 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jssl import sharding
 from jssl.models import Features
 
 _TOLD = ("train", "keys", "axis_name")
@@ -85,8 +86,11 @@ class Run:
             self.params[name], statistics = network.init(key, *inputs, **options)
             if statistics:
                 self.batch_stats = {**self.batch_stats, name: statistics}
+        params = self.params[name]
+        if not isinstance(getattr(network, "network", network), Linen):  # linen modules put together what they ask for
+            params = sharding.unbox(params)
         outputs, statistics = network.apply(
-            self.params[name],
+            params,
             self.batch_stats.get(name, {}),
             *inputs,
             train=self.train,

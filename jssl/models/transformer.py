@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jssl import sharding
 from jssl.models import positions
 from jssl.models.activations import gelu
 from jssl.models.flat_dot import flat_dot
@@ -165,10 +166,14 @@ class Transformer(nn.Module):
           ValueError: the attributes make no sense, or there are fewer blocks than ``last``.
         """
         self._check(x.shape[-1], last)
-        block = Block
-        if self.remat != "none":
+        block, policy = Block, REMAT[self.remat]
+        shards = sharding.has_shards(self.variables.get("params", {}))
+        if shards and self.remat == "none":
+            # A block's parameters are put together again in the backward pass, but nothing else is done twice.
+            policy = sharding.all_but_weights
+        if shards or self.remat != "none":
             # Inside a scan nothing can be merged with the recomputation, so the barriers are not needed.
-            block = nn.remat(Block, policy=REMAT[self.remat], prevent_cse=not self.scan)
+            block = nn.remat(Block, policy=policy, prevent_cse=not self.scan)
         options = {
             "heads": self.heads,
             "mlp_ratio": self.mlp_ratio,
@@ -198,9 +203,11 @@ class Transformer(nn.Module):
             )
             x, layers = stack(name="blocks", **options)(x, numbers, mask, keys, angles)
             return x, None if layers is None else layers[-last:]
-        outputs = []
+        outputs = [x]
         for i in range(self.depth):
-            x, _ = block(name=f"block_{i}", **options)(x, numbers[i], mask, keys, angles)
+            # The next block's parameters may be put together while this one runs, but not those of all blocks at once.
+            started = _not_before(jax.lax.stop_gradient(outputs[max(i - 1, 0)]), block) if shards else block
+            x, _ = started(name=f"block_{i}", **options)(x, numbers[i], mask, keys, angles)
             outputs.append(x)
         return x, jnp.stack(outputs[-last:]) if last else None
 
@@ -215,6 +222,15 @@ class Transformer(nn.Module):
             raise ValueError(f"mlp={self.mlp!r}, initializer={self.initializer!r}: use gelu or swiglu; xavier or gpt2")
         if not 0 <= last <= self.depth:
             raise ValueError(f"last={last} of {self.depth} blocks: use 0 to {self.depth}")
+
+
+def _not_before(x: jax.Array, block: type[nn.Module]) -> type[nn.Module]:
+    """The block, whose parameters are not there before x is."""
+
+    def wait(variables):
+        return jax.lax.optimization_barrier((variables, x))[0]
+
+    return nn.map_variables(block, "params", trans_in_fn=wait)
 
 
 def dense(features: int, name: str, dtype, param_dtype, kernel_init=_xavier) -> nn.Dense:
