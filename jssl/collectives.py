@@ -85,4 +85,4 @@ def vary_like(x: jax.Array, like: jax.Array) -> jax.Array:
     ``jax.pmap``, ``check_vma=False``) it does nothing.
     """
     missing = jax.typeof(like).manual_axis_type.varying - jax.typeof(x).manual_axis_type.varying
-    return lax.pcast(x, tuple(missing), to="varying") if missing else x
+    return lax.pcast(x, tuple(sorted(missing)), to="varying") if missing else x  # every process compiles the same
