@@ -70,6 +70,7 @@ def stream(
     sharding: NamedSharding | None = None,
     fields: Sequence[str] = (),
     tokens: bool = False,
+    share: bool = False,
 ) -> Iterator[dict[str, np.ndarray]]:
     """``extract`` batch by batch, for those who write features to a file, with fields of the examples beside them.
 
@@ -80,9 +81,11 @@ def stream(
       readout, variables, source, indices, batch_size, sharding: see ``extract``.
       fields: names of fields to hand back from the same pass over the data; labels, say.
       tokens: the features are (rows, N, D), those of every patch or word, and not the pooled ones.
+      share: each process gets the rows of its own devices alone, so that none holds them all.
 
     Yields:
-      dict: ``features`` (rows, D) float32 and the fields (rows, ...), rows at most ``batch_size``.
+      dict: ``features`` (rows, D) float32 and the fields (rows, ...), rows at most ``batch_size``. A share has ``index``
+      (rows,), too: the places of its rows among ``indices``, ascending.
 
     Raises:
       ValueError: see ``extract``; a field that the source lacks; a readout without tokens.
@@ -103,10 +106,10 @@ def stream(
         raise ValueError(f"batch_size={batch_size} holds no example; use at least 1")
     if sharding is not None and batch_size % sharding.num_devices:
         raise ValueError(f"batch_size={batch_size} is not a multiple of the {sharding.num_devices} devices")
-    return _stream(readout, variables, source, chosen, batch_size, sharding, tuple(fields), tokens)
+    return _stream(readout, variables, source, chosen, batch_size, sharding, tuple(fields), tokens, share)
 
 
-def _stream(readout, variables, source, indices, batch_size, sharding, fields, tokens):
+def _stream(readout, variables, source, indices, batch_size, sharding, fields, tokens, share):
     rows = _rows_here(batch_size, sharding)
 
     def read(start):
@@ -117,20 +120,27 @@ def _stream(readout, variables, source, indices, batch_size, sharding, fields, t
         missing = len(rows) - max(1, len(here))
         if missing:
             arrays = {k: np.pad(v, [(0, missing)] + [(0, 0)] * (v.ndim - 1), "edge") for k, v in arrays.items()}
-        return len(chosen), arrays
+        return start, len(chosen), arrays
+
+    def fetch(encoded, start, count):
+        if not share:
+            return {name: np.asarray(array)[:count] for name, array in encoded.items()}
+        here = rows[rows < count]
+        own = {name: _own(array)[: len(here)] for name, array in encoded.items()}
+        return own | {"index": start + here}
 
     pending = None
-    for count, arrays in ahead(read, range(0, len(indices), batch_size)):
+    for start, count, arrays in ahead(read, range(0, len(indices), batch_size)):
         batch = {name: _place(array, rows, batch_size, sharding) for name, array in arrays.items()}
-        encoded = _encode(readout.prepare, readout.apply, sharding, fields, tokens, tuple(variables), batch)
+        encoded = _encode(readout.prepare, readout.apply, sharding, fields, tokens, share, tuple(variables), batch)
         if pending is not None:
-            yield _fetch(*pending)  # while the device works on this batch
-        pending = encoded, count
-    yield _fetch(*pending)
+            yield fetch(*pending)  # while the device works on this batch
+        pending = encoded, start, count
+    yield fetch(*pending)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _encode(prepare, apply, sharding, fields, tokens, variables, batch):
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
+def _encode(prepare, apply, sharding, fields, tokens, share, variables, batch):
     features = apply(*variables, jax.vmap(prepare)(batch))
     if tokens and features.tokens is None:
         raise ValueError("this readout has no tokens; leave them out")
@@ -138,8 +148,9 @@ def _encode(prepare, apply, sharding, fields, tokens, variables, batch):
     if found is None or found.ndim != (3 if tokens else 2):
         raise ValueError(f"a readout must give {wanted}, not {None if found is None else found.shape}")
     result = {"features": found.astype(jnp.float32), **{name: batch[name] for name in fields}}
-    if sharding is not None:  # every process gets all rows
-        result = jax.lax.with_sharding_constraint(result, NamedSharding(sharding.mesh, P()))
+    if sharding is not None:  # every process gets all rows, or keeps its own
+        layout = sharding if share else NamedSharding(sharding.mesh, P())
+        result = jax.lax.with_sharding_constraint(result, layout)
     return result
 
 
@@ -166,5 +177,7 @@ def _place(array, rows, batch_size, sharding):
     return jax.make_array_from_callback((batch_size, *array.shape[1:]), sharding, part)
 
 
-def _fetch(encoded, count: int) -> dict[str, np.ndarray]:
-    return {name: np.asarray(array)[:count] for name, array in encoded.items()}
+def _own(array: jax.Array) -> np.ndarray:
+    """The rows of an array that the devices of this process hold, ascending."""
+    shards = sorted(array.addressable_shards, key=lambda shard: shard.index[0].start or 0)
+    return np.concatenate([np.asarray(shard.data) for shard in shards])

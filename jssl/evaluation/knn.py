@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 from jssl.evaluation._checks import labelled
 from jssl.objectives import l2_normalize
@@ -24,6 +25,7 @@ def votes(
     temperature: float = 0.07,
     num_classes: int,
     block_size: int = 512,
+    index=None,
 ) -> np.ndarray:
     """Class votes of the k nearest training features, exp((s - s_1) / temperature) each, s the cosine similarity.
 
@@ -38,6 +40,8 @@ def votes(
       temperature: of the votes.
       num_classes: C.
       block_size: test rows at a time.
+      index: (N,) places of the training features among all, ascending, where each process has a part of them; all have the
+        same test features. None: they are all here.
 
     Returns:
       (M, C) float32.
@@ -58,9 +62,27 @@ def votes(
     if not len(test):
         return np.zeros((0, num_classes), np.float32)
 
-    bank = _bank(train, labels, block=min(TRAIN_BLOCK, len(train)))
-    vote = functools.partial(_votes, *bank, temperature=temperature, k=min(k, len(train)), num_classes=num_classes)
-    return _in_blocks(vote, test, block_size)
+    if index is None or jax.process_count() == 1:
+        bank = _bank(train, labels, block=min(TRAIN_BLOCK, len(train)))
+        vote = functools.partial(_votes, *bank, temperature=temperature, k=min(k, len(train)), num_classes=num_classes)
+        return _in_blocks(vote, test, block_size)
+
+    bank = _bank(train, np.arange(len(train), dtype=np.int32), block=min(TRAIN_BLOCK, len(train)))
+    counts = multihost_utils.process_allgather(np.int32(len(train)))
+    near = min(k, len(train))
+    width = ((0, 0), (0, min(k, int(counts.max())) - near))
+
+    def vote_together(block):
+        """The nearest of every process are compared; none sees the features of another."""
+        scores, rows = map(np.asarray, _nearest_with_scores(*bank, block, k=near))
+        own = (scores, -np.inf), (labels[rows], 0), (np.asarray(index, np.int32)[rows], 0)
+        padded = [np.pad(part, width, constant_values=value) for part, value in own]
+        scores, classes, places = (np.concatenate(multihost_utils.process_allgather(part), 1) for part in padded)
+        order = np.lexsort((places, -scores))[:, : min(k, int(counts.sum()))]
+        scores, classes = (np.take_along_axis(part, order, 1) for part in (scores, classes))
+        return _weigh(scores, classes, temperature, num_classes=num_classes)
+
+    return _in_blocks(vote_together, test, block_size)
 
 
 def nearest(features, queries, *, k: int, block_size: int = 512) -> np.ndarray:
@@ -112,6 +134,7 @@ def predict(
     temperature: float = 0.07,
     num_classes: int,
     block_size: int = 512,
+    index=None,
 ) -> np.ndarray:
     """The class with most votes: (M,) int32. Arguments as for ``votes``.
 
@@ -126,6 +149,7 @@ def predict(
         temperature=temperature,
         num_classes=num_classes,
         block_size=block_size,
+        index=index,
     )
     return scores.argmax(1).astype(np.int32)
 
@@ -175,14 +199,24 @@ def _nearest_rows(bank, rows, valid, queries, *, k):
     return _nearest(bank, rows, valid, queries, k)[1]
 
 
+@functools.partial(jax.jit, static_argnames="k")
+def _nearest_with_scores(bank, labels, valid, test, *, k):
+    return _nearest(bank, labels, valid, test, k)
+
+
 @functools.partial(jax.jit, static_argnames=("k", "num_classes"))
 def _votes(bank, labels, valid, test, temperature, *, k, num_classes):
     scores, classes = _nearest(bank, labels, valid, test, k)
+    return _weigh(scores, classes, temperature, num_classes=num_classes)
+
+
+@functools.partial(jax.jit, static_argnames="num_classes")
+def _weigh(scores, classes, temperature, *, num_classes):
     weights = jnp.exp((scores - scores[:, :1]) / temperature)
 
     def add(total, vote):  # one neighbour at a time: the same sum on every run, and no (M, k, C) array
         weight, label = vote
         return total + jnp.where(label[:, None] == jnp.arange(num_classes)[None], weight[:, None], 0.0), None
 
-    total, _ = jax.lax.scan(add, jnp.zeros((len(test), num_classes)), (weights.T, classes.T))
+    total, _ = jax.lax.scan(add, jnp.zeros((len(scores), num_classes)), (weights.T, classes.T))
     return total

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jssl.evaluation._checks import labelled
-from jssl.evaluation.knn import accuracy
 
 __all__ = ["L2_SWEEP", "fit", "linear_probe", "objective"]
 
@@ -120,6 +121,7 @@ def linear_probe(
     held_out: float = 0.1,
     max_steps: int = 200,
     seed: int = 0,
+    index=None,
 ) -> dict:
     """Accuracy of the best linear classifier of frozen features.
 
@@ -138,6 +140,8 @@ def linear_probe(
       held_out: share of the training examples that chooses, in [0, 1).
       max_steps: L-BFGS iterations per fit.
       seed: of the split.
+      index: (N,) places of the training examples among all, where each process has a part of them; all have the same test
+        examples. None: they are all here.
 
     Returns:
       dict: ``accuracy``, ``train_accuracy``, ``l2``, ``held_out`` (accuracy by strength; empty where there was no
@@ -156,42 +160,68 @@ def linear_probe(
         raise ValueError(f"training features have {train.shape[1]} dimensions and test features {test.shape[1]}")
     if not 0 <= held_out < 1:
         raise ValueError(f"held_out={held_out} is no share; give one in [0, 1)")
-    train, test = jnp.asarray(train), jnp.asarray(test)  # type: ignore[assignment]
+    index = np.arange(len(labels)) if index is None else np.asarray(index)
+    total = len(labels) if jax.process_count() == 1 else int(multihost_utils.process_allgather(len(labels)).sum())
+    # Weights instead of a slice: the sweep and the last fit share one compilation.
+    held_out_rows = np.random.default_rng(seed).permutation(total)[: round(held_out * total)]
+    held = np.isin(index, held_out_rows).astype(np.float32)
+    train, labels, held, ones = _over_processes(train, labels, held, np.ones(len(labels), np.float32))  # type: ignore[assignment]
     if standardise:
-        train, test = _standardise(train, test)
+        train, test = _standardise(train, ones, test)  # type: ignore[assignment]
 
     solve = functools.partial(fit, train, labels, num_classes=num_classes, max_steps=max_steps)
     strengths = sorted(l2, reverse=True)
-    held = np.random.default_rng(seed).permutation(len(labels))[: round(held_out * len(labels))]
     params: dict[float, dict | None] = {}
     scores: dict[float, float] = {}
-    # Weights instead of a slice: the sweep and the last fit share one compilation.
-    weights = np.ones(len(labels), np.float32)
-    weights[held] = 0.0
-    if len(strengths) > 1 and 0 < len(held) < len(labels):
+    if len(strengths) > 1 and 0 < len(held_out_rows) < total:
         init = None
         for strength in strengths:
-            init, _ = solve(l2=strength, weights=weights, init=init)
-            params[strength], scores[strength] = init, _score(init, train[held], labels[held])
+            init, _ = solve(l2=strength, weights=ones - held, init=init)
+            params[strength], scores[strength] = init, _score(init, train, labels, held)
     middle = strengths[(len(strengths) - 1) // 2]
     best = max(scores, key=lambda s: (scores[s], s)) if scores else middle  # of equals, the strongest
-    solution, info = solve(l2=best, init=params.get(best))
+    solution, info = solve(l2=best, init=params.get(best), weights=ones)
     return {
-        "accuracy": _score(solution, test, test_labels),
-        "train_accuracy": _score(solution, train, labels),
+        "accuracy": _score(solution, test, test_labels, np.ones(len(test_labels), np.float32)),
+        "train_accuracy": _score(solution, train, labels, ones),
         "l2": best,
         "held_out": scores,
         **info,
     }
 
 
-def _score(params, features, labels) -> float:
-    return accuracy(_logits(params, features).argmax(-1), labels)
+def _over_processes(*arrays: np.ndarray) -> list[jax.Array]:
+    """Arrays of which each process has some rows, as global ones over all devices, filled up with rows of zeros."""
+    if jax.process_count() == 1:
+        return [jnp.asarray(array) for array in arrays]
+    most = int(multihost_utils.process_allgather(len(arrays[0])).max())
+    rows = -(-most // jax.local_device_count()) * jax.local_device_count()
+    mesh = Mesh(np.asarray(jax.devices()), ("rows",))  # in the order of processes
+
+    def spread(array):
+        padded = np.pad(array, [(0, rows - len(array)), *[(0, 0)] * (array.ndim - 1)])
+        return jax.make_array_from_process_local_data(NamedSharding(mesh, PartitionSpec("rows")), padded)
+
+    return [spread(array) for array in arrays]
+
+
+def _score(params, features, labels, weights) -> float:
+    """The share of right predictions among the rows of weight one."""
+    right, rows = _count(params, features, labels, weights > 0)
+    return int(right) / int(rows)
 
 
 @jax.jit
-def _standardise(train, test):
-    mean, std = train.mean(0, keepdims=True), train.std(0, keepdims=True)
+def _count(params, features, labels, counted):
+    right = _logits(params, features).argmax(-1) == labels
+    return jnp.sum(right & counted), jnp.sum(counted)
+
+
+@jax.jit
+def _standardise(train, weights, test):
+    weights = weights[:, None] / weights.sum()
+    mean = (weights * train).sum(0, keepdims=True)
+    std = jnp.sqrt((weights * (train - mean) ** 2).sum(0, keepdims=True))
     # A deviation of a few units in the last place is rounding, which division would blow up.
     scale = jnp.where(std > 1e-6 * jnp.abs(mean), 1.0 / jnp.where(std > 0, std, 1.0), 0.0)
     return (train - mean) * scale, (test - mean) * scale

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jssl import processes
 from jssl.data.source import Spec
 from jssl.diagnostics import collapse
 from jssl.evaluation import knn, linear, retrieval, zero_shot
@@ -29,16 +30,14 @@ class Protocol(NamedTuple):
     run: Callable[[Subject], dict[str, float]]
 
 
-def _labelled(subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
-    """Features and labels of the training split, then of the test split, and the number of classes."""
+def _labelled(subject: Subject) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, np.ndarray], int]:
+    """The bank of labelled training examples, features and labels of the test split, and the number of classes."""
     names = [subject.source(split).about.class_names for split in ("train", "test")]
     if all(names) and names[0] != names[1]:
         raise ValueError(f"the splits have other classes: {_some(names[0])}; {_some(names[1])}; their labels differ")
-    arrays = []
-    for split in ("train", "test"):
-        arrays += [subject.features(split), subject.field(split, "label")]
-    num_classes = len(names[0] or names[1]) or 1 + int(max(arrays[1].max(), arrays[3].max()))
-    return (*arrays, num_classes)  # type: ignore[return-value]
+    bank, test = subject.bank("label"), (subject.features("test"), subject.field("test", "label"))
+    highest = [int(labels.max(initial=0)) for labels in (bank[1], test[1])]
+    return bank, test, len(names[0] or names[1]) or 1 + max(processes.union(highest))
 
 
 def _some(names) -> str:
@@ -46,15 +45,15 @@ def _some(names) -> str:
 
 
 def _knn(subject: Subject) -> dict[str, float]:
-    train, train_labels, test, test_labels, num_classes = _labelled(subject)
+    (train, train_labels, index), (test, test_labels), num_classes = _labelled(subject)
     # 20 neighbours are what DINO reports; 200 suit a bank of a million.
-    predicted = knn.predict(train, train_labels, test, k=20, num_classes=num_classes)
+    predicted = knn.predict(train, train_labels, test, k=20, num_classes=num_classes, index=index)
     return {"knn": knn.accuracy(predicted, test_labels)}
 
 
 def _linear(subject: Subject) -> dict[str, float]:
-    train, train_labels, test, test_labels, num_classes = _labelled(subject)
-    result = linear.linear_probe(train, train_labels, test, test_labels, num_classes=num_classes)
+    (train, train_labels, index), (test, test_labels), num_classes = _labelled(subject)
+    result = linear.linear_probe(train, train_labels, test, test_labels, num_classes=num_classes, index=index)
     return {"linear": result["accuracy"], "linear_train": result["train_accuracy"], "linear_l2": result["l2"]}
 
 

@@ -4,6 +4,7 @@ import abc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
@@ -89,6 +90,16 @@ class Subject(abc.ABC):
             self._compute(*key)
         return self._features[key]
 
+    def bank(self, field: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What a protocol learns from: of the training split, this process's part of the features, and of a field.
+
+        Returns:
+          (n, D) float32, (n, ...), and (n,), their places among all examples, ascending. One process has them all.
+        """
+        features, values = self.features("train"), self.field("train", field)
+        index = np.arange(jax.process_index(), len(features), jax.process_count())
+        return (features, values, index) if len(index) == len(features) else (features[index], values[index], index)
+
     def _known(self, readout: str | None) -> str:
         if readout is not None and readout not in self.readouts:
             raise ValueError(f"{self.name} has no readout {readout!r}; it has {', '.join(self.readouts) or 'one'}")
@@ -149,6 +160,7 @@ class Encoder(Subject):
         super().__init__(sources)
         self.name, self.readouts, self.identity = name, tuple(readouts), identity
         self._readouts, self._variables = readouts, variables
+        self._bank: dict[str, tuple] = {}
         self._layout: dict[str, Any] = {"batch_size": batch_size, "sharding": sharding}
         self.text = text or self._text()
 
@@ -163,6 +175,18 @@ class Encoder(Subject):
         """Features of a split batch by batch, see ``jssl.evaluation.stream``; none are kept."""
         name, source = self._known(readout), self.source(split)
         return stream(self._readouts[name], self._variables, source, fields=fields, tokens=tokens, **self._layout)
+
+    def bank(self, field):
+        if jax.process_count() == 1:
+            return super().bank(field)
+        if field not in self._bank:
+            name, source = self._known(None), self.source("train")
+            layout = self._layout | {"fields": (field,), "share": True}
+            parts = list(stream(self._readouts[name], self._variables, source, **layout))
+            self._bank[field] = tuple(
+                np.concatenate([part[key] for part in parts]) for key in ("features", field, "index")
+            )
+        return self._bank[field]
 
     def encode(self, readout, source):
         return extract(self._readouts[readout], self._variables, source, **self._layout)

