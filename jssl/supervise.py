@@ -60,7 +60,9 @@ class _Process:
         self._reader.start()
 
     def _read(self):
-        self.lines.extend(self.popen.stdout or ())
+        for line in self.popen.stdout or ():
+            if not line.startswith("[Gloo]"):  # which tells every connection on a CPU
+                self.lines.append(line)
 
     @property
     def code(self) -> int | None:
