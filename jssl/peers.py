@@ -154,7 +154,15 @@ def watch() -> None:
     global _peers
     _peers = _Peers()
     _peers.start()
-    atexit.register(_peers.stop)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    """At the end of the interpreter; of a script that an error ended, the others would wait for ever."""
+    assert _peers is not None
+    if (error := getattr(sys, "last_value", None)) is not None:
+        fail(1, f"{type(error).__name__}: {error}", error)
+    _peers.stop()
 
 
 def note(step: int) -> None:

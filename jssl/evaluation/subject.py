@@ -182,6 +182,9 @@ class Encoder(Subject):
         if field not in self._bank:
             name, source = self._known(None), self.source("train")
             layout = self._layout | {"fields": (field,), "share": True}
+            # A batch that is larger than the split would leave the last processes without a row.
+            devices = jax.device_count()
+            layout["batch_size"] = min(layout["batch_size"], -(-len(source) // devices) * devices)
             parts = list(stream(self._readouts[name], self._variables, source, **layout))
             self._bank[field] = tuple(
                 np.concatenate([part[key] for part in parts]) for key in ("features", field, "index")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import launched
@@ -67,6 +68,13 @@ def test_what_one_of_them_refuses_ends_all_with_its_line(tmp_path, cache):
     assert told.endswith(f"jssl: process 1 of 2 on {os.uname().nodename}: {line}")
 
 
+def test_an_error_in_a_script_of_ones_own_ends_all(tmp_path):
+    code = "import time; from jssl import processes as p; p.initialise(); p.first() or 1 / 0; time.sleep(100)"
+    (first, told), (second, said) = ends(start([sys.executable, "-c", code], tmp_path), timeout=60)
+    assert first == second == 1 and said.count("ZeroDivisionError: division by zero") == 2  # traceback and line
+    assert told.endswith(f"jssl: process 1 of 2 on {os.uname().nodename}: ZeroDivisionError: division by zero\n")
+
+
 def test_what_all_of_them_refuse_is_said_once(tmp_path, cache):
     command = pretrain(write_recipe(tmp_path, "mae", 8), tmp_path / "w", "data.batch_size=3")
     (first, said), (second, unsaid) = ends(start(command, cache))
@@ -76,7 +84,7 @@ def test_what_all_of_them_refuse_is_said_once(tmp_path, cache):
 
 def test_one_that_never_comes_ends_the_others_in_time(tmp_path):
     code = "from jssl import processes; processes.initialise(timeout=2)"
-    program = [launched.sys.executable, "-c", code]
+    program = [sys.executable, "-c", code]
     variables = {"JSSL_COORDINATOR": "localhost:1", "JSSL_PROCESSES": 2, "JSSL_PROCESS": 1}
     waiting = launched.launch(program, [], [], tmp_path, **variables)
     _, said = waiting.communicate(timeout=60)
