@@ -68,6 +68,30 @@ def test_what_one_of_them_refuses_ends_all_with_its_line(tmp_path, cache):
     assert told.endswith(f"jssl: process 1 of 2 on {os.uname().nodename}: {line}")
 
 
+HANGS = """
+import time
+import jax.numpy as jnp
+from jssl import processes
+from jssl.train.watchdog import Watchdog
+processes.initialise()
+with Watchdog(2) as watchdog:
+    for step in range(100):
+        if step == 5 and not processes.first():
+            time.sleep(100)  # its data do not come
+        watchdog.started(step, jnp.float32(step))
+        processes.agree(True)
+"""
+
+
+def test_one_that_hangs_is_named_by_the_watchdog(tmp_path):
+    processes = start([sys.executable, "-c", HANGS], tmp_path)
+    (first, told), (second, _) = ends(processes, timeout=60)
+    assert first == second == LOST and 'File "<string>", line 12' in told  # the stack
+    assert told.splitlines()[-1].endswith(
+        f"; process 1 of 2 (pid {processes[1].pid} on {os.uname().nodename}) is at step 4"
+    )
+
+
 def test_an_error_in_a_script_of_ones_own_ends_all(tmp_path):
     code = "import time; from jssl import processes as p; p.initialise(); p.first() or 1 / 0; time.sleep(100)"
     (first, told), (second, said) = ends(start([sys.executable, "-c", code], tmp_path), timeout=60)
