@@ -7,7 +7,6 @@ it, and JAX ends the others before anything here can.
 """
 
 import atexit
-import concurrent.futures
 import contextlib
 import json
 import os
@@ -21,7 +20,7 @@ from typing import Any, NoReturn
 import jax
 from jax._src import distributed  # the client of the coordination service has no public name
 
-__all__ = ["LOST", "behind", "fail", "missing", "note", "several", "silence", "watch"]
+__all__ = ["LOST", "behind", "fail", "missing", "note", "silence", "watch"]
 
 LOST = 75
 """Exit code when another process was lost: "temporary failure" in sysexits.h. Starting all of them again continues the run."""
@@ -46,17 +45,19 @@ class _Peers:
         self._ending = threading.Lock()  # taken by whoever ends the process, and never given back
         self.step = -1
         self._seen: dict[int, tuple[str, float]] = {}
-        self._calls = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="peers")
+        self._answered = time.monotonic()  # by the first process
+        # Daemons of their own, no executor: an executor ends before the exit handlers run.
         self._thread = threading.Thread(target=self._run, name="peers", daemon=True)
+        self._guard_thread = threading.Thread(target=self._guard, name="peers-guard", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+        self._guard_thread.start()
 
     def stop(self) -> None:
         """The process comes to its end in peace."""
         self.over.set()
-        self._thread.join()
-        self._calls.shutdown(wait=False, cancel_futures=True)
+        self._thread.join(self.silence)
 
     def _run(self):
         beat, number = max(0.2, min(self.silence / 15, 2.0)), 0
@@ -65,17 +66,22 @@ class _Peers:
             number += 1
             sign = "done" if last else f"{number} {self.step} {os.getpid()} {socket.gethostname()}"
             try:
-                found = self._calls.submit(self._exchange, sign).result(self.silence)
-            except concurrent.futures.TimeoutError:
-                where = distributed.global_state.coordinator_address
-                _say(f"process {_FIRST} of {self.count}, {where}, does not answer for {self.silence} s")
-                os._exit(LOST)  # nothing can be told to anyone any more
+                found = self._exchange(sign)
             except Exception:  # JAX's own error of a service that is gone, and JAX ends the process by itself
                 return
+            self._answered = time.monotonic()
             if last:
                 return
             if found:
                 self.end(*found)
+
+    def _guard(self):
+        """Ends the process when the first one, and with it the call of the other thread, has been stuck for too long."""
+        while not self.over.wait(min(1.0, self.silence / 5)):
+            if time.monotonic() - self._answered > self.silence:
+                where = distributed.global_state.coordinator_address
+                _say(f"process {_FIRST} of {self.count}, {where}, does not answer for {self.silence} s")
+                os._exit(LOST)  # nothing can be told to anyone any more
 
     def _exchange(self, sign: str) -> tuple[int, str] | None:
         """Gives a sign of life; returns the reason to end, if there is one."""
@@ -174,11 +180,6 @@ def note(step: int) -> None:
 def behind() -> str:
     """A clause on the processes that are not as far as the others; "" if there are none or it is not known here."""
     return "" if _peers is None else _peers.behind()
-
-
-def several() -> bool:
-    """Whether there are other processes."""
-    return _peers is not None
 
 
 def fail(code: int, reason: str, error: BaseException | None = None, *, trace: bool = False) -> None:
