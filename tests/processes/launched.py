@@ -29,7 +29,7 @@ def pretrain(recipe, workdir, *overrides) -> list[str]:
     return [*command, "--no-progress", *(f"--config.{override}" for override in overrides)]
 
 
-def start(command, cache, count=2, **variables) -> list[subprocess.Popen]:
+def start(command, cache, count=2, stdout=subprocess.DEVNULL, **variables) -> list[subprocess.Popen]:
     """So many processes of one run."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -39,7 +39,7 @@ def start(command, cache, count=2, **variables) -> list[subprocess.Popen]:
         subprocess.Popen(
             command,
             env=environment(cache, **each, **variables),
-            stdout=subprocess.DEVNULL,  # where Gloo's threads write
+            stdout=stdout,  # where Gloo's threads write
             stderr=subprocess.PIPE,
             text=True,
         )
