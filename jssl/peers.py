@@ -43,7 +43,7 @@ class _Peers:
         self.silence = silence()
         self.over = threading.Event()
         self._ending = threading.Lock()  # taken by whoever ends the process, and never given back
-        self.step = -1
+        self.step, self._signs = -1, 0
         self._seen: dict[int, tuple[str, float]] = {}
         self._answered = time.monotonic()  # by the first process
         # Daemons of their own, no executor: an executor ends before the exit handlers run.
@@ -51,6 +51,7 @@ class _Peers:
         self._guard_thread = threading.Thread(target=self._guard, name="peers-guard", daemon=True)
 
     def start(self) -> None:
+        self._exchange(self._sign())  # from here on the first process knows who this one is
         self._thread.start()
         self._guard_thread.start()
 
@@ -60,13 +61,11 @@ class _Peers:
         self._thread.join(self.silence)
 
     def _run(self):
-        beat, number = max(0.2, min(self.silence / 15, 2.0)), 0
+        beat = max(0.2, min(self.silence / 15, 2.0))
         while True:
             last = self.over.wait(beat)
-            number += 1
-            sign = "done" if last else f"{number} {self.step} {os.getpid()} {socket.gethostname()}"
             try:
-                found = self._exchange(sign)
+                found = self._exchange("done" if last else self._sign())
             except Exception:  # JAX's own error of a service that is gone, and JAX ends the process by itself
                 return
             self._answered = time.monotonic()
@@ -74,6 +73,10 @@ class _Peers:
                 return
             if found:
                 self.end(*found)
+
+    def _sign(self) -> str:
+        self._signs += 1
+        return f"{self._signs} {self.step} {os.getpid()} {socket.gethostname()}"
 
     def _guard(self):
         """Ends the process when the first one, and with it the call of the other thread, has been stuck for too long."""
