@@ -13,6 +13,7 @@ from typing import Any
 
 import flax.struct
 import jax
+import numpy as np
 from flax.core import meta
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
@@ -25,7 +26,7 @@ Rule = Callable[[tuple[int, ...], Mesh], P]
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> Mesh:
-    """Returns a (data, fsdp) mesh over ``devices`` (all of them by default).
+    """Returns a (data, fsdp) mesh over ``devices`` (all of them by default); several slices are split over ``data`` first.
 
     Args:
       devices: the devices to use.
@@ -42,8 +43,19 @@ def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> 
         raise ValueError(f"fsdp={fsdp} does not divide the {len(devices)} devices; choose a divisor")
     # Auto, not the Explicit default: a network of the user's own may hold products that have no layout on an Explicit mesh.
     axis_types = (AxisType.Auto,) * len(AXES)
-    placed = mesh_utils.create_device_mesh((len(devices) // fsdp, fsdp), devices, allow_split_physical_axes=True)
-    return Mesh(placed, AXES, axis_types=axis_types)
+    return Mesh(_place(devices, len(devices) // fsdp, fsdp), AXES, axis_types=axis_types)
+
+
+def _place(devices: Sequence[jax.Device], data: int, fsdp: int):
+    """The devices as a (data, fsdp) array, in which neighbours are near each other."""
+    slices = len({getattr(device, "slice_index", 0) for device in devices})
+    if slices == 1:
+        return mesh_utils.create_device_mesh((data, fsdp), devices, allow_split_physical_axes=True)
+    if data % slices:  # one copy of the state lies in several slices
+        return np.array(sorted(devices, key=lambda device: (device.slice_index, device.id))).reshape(data, fsdp)
+    # Between slices there is but a data-centre network, and one sum of gradients per step is the least to send over it.
+    within, between = (data // slices, fsdp), (slices, 1)
+    return mesh_utils.create_hybrid_device_mesh(within, between, devices, allow_split_physical_axes=True)
 
 
 def replicate(shape: tuple[int, ...], mesh: Mesh) -> P:
