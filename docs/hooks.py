@@ -163,5 +163,5 @@ MARKS = {
     "<!-- objectives -->": api(objectives),
     "<!-- views -->": api(views),
     "<!-- config -->": keys,
-    "<!-- faults -->": result("faults"),
+    **{f"<!-- {name} -->": result(name) for name in ("faults", "plans", "wire", "bench", "overhead", "compare")},
 }

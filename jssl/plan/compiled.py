@@ -16,7 +16,7 @@ from jssl.plan.topology import Topology
 from jssl.train import setup
 from jssl.train.state import TrainState, abstract_state, make_views
 
-__all__ = ["Compiled", "DoesNotFit", "Prospect", "compile_step", "model_flops", "peak_bytes", "prospect"]
+__all__ = ["Compiled", "DoesNotFit", "Prospect", "compile_step", "lower_step", "model_flops", "peak_bytes", "prospect"]
 
 _NEEDED = re.compile(r"\(?([\d.]+)([KMG])\)? exceeds")
 _USED = re.compile(r"Used ([\d.]+)([KMG]) of")
@@ -106,6 +106,13 @@ class Compiled:
     seconds: float
 
 
+def lower_step(planned: Prospect) -> jax.stages.Lowered:
+    """The step of a run, traced and not compiled. It has the collectives that the step asks for by itself; which others there
+    are, and what becomes of them, is the compiler's choice."""
+    step = planned.run.make_step(jax.tree.map(lambda leaf: leaf.sharding.spec, planned.state))
+    return step.lower(planned.state, planned.batch)
+
+
 def compile_step(planned: Prospect) -> Compiled:
     """Compiles the step of a run.
 
@@ -113,8 +120,7 @@ def compile_step(planned: Prospect) -> Compiled:
       DoesNotFit: the compiler says that a device has too little memory for it.
     """
     began = time.perf_counter()
-    step = planned.run.make_step(jax.tree.map(lambda leaf: leaf.sharding.spec, planned.state))
-    lowered = step.lower(planned.state, planned.batch)
+    lowered = lower_step(planned)
     try:
         compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:

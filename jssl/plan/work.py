@@ -11,6 +11,8 @@ __all__ = ["memory_bytes", "product_flops"]
 _DIMS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
 _WINDOW = re.compile(r"window=\{([^}]*)\}")
 _CONTRACTED = re.compile(r"lhs_contracting_dims=\{([\d,]*)\}")
+_RELABELS = re.compile(r'custom_call_target="(ConcatBitcast|AssumeGatherIndicesInBound)"')  # of TPUs: nothing moves
+_SLICES = ("dynamic-slice", "slice")
 _FREE = frozenset(
     "parameter constant tuple get-tuple-element bitcast while conditional call after-all partition-id copy-done".split()
 )
@@ -85,46 +87,72 @@ def memory_bytes(program: Program) -> int:
     """Bytes that one step reads from and writes to the main memory, as far as its instructions say.
 
     Every instruction that runs by itself reads its operands and writes its result; of an operand that it only slices, the
-    slices. What lives in a memory on the chip is left out.
+    slices, and of one that it updates in place, the update. What lives in a memory on the chip is left out.
     """
     total = 0
     for run in program.runs():
-        if not run.fused and run.instruction.opcode not in _FREE:
+        if not run.fused and run.instruction.opcode not in _FREE and not _RELABELS.search(run.instruction.attributes):
             total += run.times * _moved(program, run)
     return total
 
 
 def _moved(program: Program, run: Execution) -> int:
-    instruction = run.instruction
-    if instruction.opcode.endswith("-start"):  # of a copy, or a slice, from one memory to another: (from, to, ...)
+    instruction, kind = run.instruction, run.instruction.opcode
+    operands = program.operands(run.computation, instruction)
+    if kind.endswith("-start"):  # of a copy, or a slice, from one memory to another: (from, to, ...)
         parts = arrays(instruction.type)[:2]
         return sum(parts[-1].size for part in parts if not part.on_chip)
-    if instruction.opcode.endswith("-done"):
+    if kind.endswith("-done"):
         return 0
-    operands = program.operands(run.computation, instruction)
-    called = instruction.called() if instruction.opcode == "fusion" else []
-    inside = program.computations[called[0]] if called else {}
-    written = _main(instruction)
-    if instruction.opcode in ("dynamic-slice", "slice"):
-        return 2 * written
-    if instruction.opcode == "dynamic-update-slice":
+    if kind in _SLICES:
+        return 2 * _main(instruction)
+    if kind == "dynamic-update-slice":
         return 2 * _main(operands[1])
-    if not inside:
-        return written + sum(map(_main, operands))
-    parameters = sorted((i for i in inside.values() if i.opcode == "parameter"), key=lambda i: int(i.attributes))
-    updated = {i.operands[0]: i for i in inside.values() if i.opcode == "dynamic-update-slice"}
-    for place in updated.values():  # the rest of what it updates stays where it is
-        written = min(written, written - place.size + 2 * inside[place.operands[1]].size)
-    read = 0
-    for operand, parameter in zip(operands, parameters):
-        users = [i for i in inside.values() if parameter.name in i.operands]
-        if parameter.name in updated:
-            continue
-        if users and all(i.opcode in ("dynamic-slice", "slice") for i in users):
-            read += min(_main(operand), sum(i.size for i in users))
-        else:
-            read += _main(operand)
-    return max(written, 0) + read
+    if kind != "fusion":
+        return _main(instruction) + sum(map(_main, operands))
+    (called,) = instruction.called()
+    read = sum(min(_main(operand), _read(program, called, number)) for number, operand in enumerate(operands))
+    results = zip(arrays(instruction.type), _results(program, called))
+    return read + sum(min(array.size, written) for array, written in results if not array.on_chip)
+
+
+def _read(program: Program, computation: str, number: int) -> int:
+    """Bytes of the ``number``-th parameter that a fused computation reads."""
+    inside = program.computations[computation]
+    parameter = next(i for i in inside.values() if i.opcode == "parameter" and int(i.attributes) == number)
+    total, names = 0, [parameter.name]
+    while names:
+        name = names.pop()
+        for user in inside.values():
+            if name not in user.operands:
+                continue
+            if user.opcode in _SLICES:
+                total += user.size
+            elif user.opcode == "bitcast":
+                names.append(user.name)
+            elif user.opcode == "fusion":
+                places = [place for place, operand in enumerate(user.operands) if operand == name]
+                total += sum(_read(program, user.called()[0], place) for place in places)
+            elif user.opcode != "dynamic-update-slice" or name != user.operands[0]:
+                return parameter.size
+    return total
+
+
+def _results(program: Program, computation: str) -> list[int]:
+    """Bytes that a fused computation writes of each of its results."""
+    inside = program.computations[computation]
+
+    def written(one: Instruction) -> int:
+        if one.opcode == "dynamic-update-slice":
+            return inside[one.operands[1]].size
+        if one.opcode == "bitcast" and one.operands[0] in inside:
+            return written(inside[one.operands[0]])
+        if one.opcode == "fusion":
+            return sum(_results(program, one.called()[0]))
+        return one.size
+
+    root = list(inside.values())[-1]
+    return [written(inside[name]) for name in root.operands] if root.opcode == "tuple" else [written(root)]
 
 
 def _main(instruction: Instruction) -> int:

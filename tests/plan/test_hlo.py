@@ -76,3 +76,15 @@ def test_a_slice_of_a_large_array_reads_the_slice():
     pick = jax.jit(functools.partial(jax.lax.dynamic_slice_in_dim, slice_size=8))
     program = hlo.parse(pick.lower(jnp.ones((1024, 16)), 3).compile().as_text())
     assert work.memory_bytes(program) < 4 * 8 * 16 * 4
+
+
+def test_a_loop_that_reads_one_layer_and_writes_another_does_not_move_the_stack():
+    def layers(x, stack):
+        return jax.lax.scan(lambda x, w: (jnp.tanh(x * w), x * w), x, stack)
+
+    shapes = jax.ShapeDtypeStruct((256,), jnp.float32), jax.ShapeDtypeStruct((100, 256), jnp.float32)
+    program = hlo.parse(jax.jit(layers).lower(*shapes).compile().as_text())
+    turn = 256 * 4
+    assert (
+        100 * 3 * turn <= work.memory_bytes(program) < 100 * 12 * turn
+    )  # of 100 stacks of 100 rows each, were it whole

@@ -1,0 +1,40 @@
+"""The hardware that recipes name, and plans for it: TPU slices where libtpu is installed, as many CPU devices elsewhere."""
+
+import importlib.util
+
+import pytest
+
+from jssl import config_file
+from jssl.config import load_config
+from jssl.plan import find, foresee, plan
+from jssl.plan.chips import CHIPS
+
+SLICE = "v5e:2x2" if importlib.util.find_spec("libtpu") else "cpu:4"
+VARIANTS = [
+    f"{name}:{','.join(words)}"
+    for name, file in config_file.recipes().items()
+    for words in getattr(config_file.load(file), "variants", [])
+]
+
+
+def test_every_recipe_names_hardware_that_there_is():
+    for variant in VARIANTS:
+        chip, _, shape = load_config(variant, []).run.hardware.partition(":")
+        assert (chip == "cpu" or chip in CHIPS) and shape, variant
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["dinov2:small,synthetic", "simclr:small,synthetic"])
+def test_a_sharded_step_gathers_parameters_and_scatters_gradients(recipe):
+    options = ["data.source=synthetic:num_examples=200", "data.batch_size=32", "fsdp=2", "optimizer.name=adamw"]
+    options += ["method.encoder.depth=1"] if "dino" in recipe else []
+    config = load_config(recipe, options)
+    found = plan(config, foresee(config), find(SLICE))
+    assert found.fits
+    largest = found.parts["parameters"]  # of which a device holds about half
+    sums, gathers, scatters = (found.traffic[kind] for kind in ("all-reduce", "all-gather", "reduce-scatter"))
+    assert 0 < gathers.largest <= largest  # of parameters and of rows to compare, never of activations
+    assert scatters.wire > largest / 8
+    assert sums.largest < 2 * largest  # shards, and what is too small to be sharded
+    if found.roofline:
+        assert found.roofline.step > 0 and 0 < found.cost.mfu <= found.roofline.mfu
