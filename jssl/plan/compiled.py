@@ -129,7 +129,7 @@ def compile_step(planned: Prospect) -> Compiled:
         found = _USED.search(str(error)) or _NEEDED.search(str(error))
         raise DoesNotFit(int(float(found[1]) * _UNITS[found[2]]) if found else 0) from error
     platform = planned.topology.devices[0].platform
-    return Compiled(hlo.parse(compiled.as_text()), peak_bytes(compiled, platform), time.perf_counter() - began)
+    return Compiled(hlo.parse(compiled.as_text() or ""), peak_bytes(compiled, platform), time.perf_counter() - began)
 
 
 def peak_bytes(compiled, platform: str) -> int:
