@@ -14,59 +14,65 @@ FSDP = 4
 RULES = (("(^|/)blocks/", sharding.shard_largest(1, first=1)), (".*", sharding.shard_largest(1)))
 
 
-def gradient(stack, x, rules=RULES):
-    """(jitted gradient of a sum of the outputs for sliced parameters, on 2 x 4 devices; the parameters)."""
+def sliced(stack, x, of, rules=RULES):
+    """(jitted ``of(loss)(sliced parameters)`` on 2 x 4 devices, for a sum of the outputs; shapes of the parameters)."""
     mesh = sharding.make_mesh(fsdp=FSDP)
     params = {"encoder": jax.eval_shape(stack.init, jax.random.key(0), x)["params"]}
     specs = sharding.layout(params, mesh, rules)
 
     def local(params, x):
         def loss(params):
-            return jnp.sum(jnp.square(stack.apply({"params": sharding.gather(params, specs)["encoder"]}, x)[0]))
+            total = jnp.sum(jnp.square(stack.apply({"params": sharding.gather(params, specs)["encoder"]}, x)[0]))
+            return jax.lax.psum(total, sharding.AXES)
 
-        return jax.grad(loss)(params)
+        return of(loss)(params)
 
-    mapped = jax.shard_map(local, mesh=mesh, in_specs=(specs, P(sharding.AXES)), out_specs=specs)
+    out_specs = specs if of is jax.grad else P()
+    mapped = jax.shard_map(local, mesh=mesh, in_specs=(specs, P(sharding.AXES)), out_specs=out_specs)
     return jax.jit(mapped), params
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"scan": True}, *(pytest.param({"scan": s, "remat": "dots"}, marks=pytest.mark.slow) for s in (True, False))],
-)
-def test_same_gradient_as_with_whole_parameters(options):
+def both(of, **options):
+    """``of(loss)`` with sliced parameters, and with whole ones on one device."""
     stack = Transformer(depth=2, heads=2, **options)
     x = np.random.default_rng(0).normal(size=(8, 3, 16)).astype(np.float32)
-    sliced, shapes = gradient(stack, x)
-    params = jax.tree.map(jnp.asarray, stack.init(jax.random.key(1), x)["params"])
+    function, shapes = sliced(stack, x, of)
+    draws = np.random.default_rng(1)
+    params = jax.tree.map(lambda leaf: 0.2 * draws.normal(size=leaf.shape).astype(np.float32), shapes)
 
     def loss(params):
-        return jnp.sum(jnp.square(stack.apply({"params": params}, x)[0]))
+        return jnp.sum(jnp.square(stack.apply({"params": params["encoder"]}, x)[0]))
 
-    found, expected = sliced({"encoder": params}, x)["encoder"], jax.jit(jax.grad(loss))(params)
+    return function(params, x), jax.jit(of(loss))(params)
+
+
+def test_same_loss_as_with_whole_parameters():
+    np.testing.assert_allclose(*both(lambda loss: loss, scan=True), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"scan": True}, {"scan": True, "remat": "dots"}, {"scan": False, "remat": "dots"}])
+def test_same_gradient_as_with_whole_parameters(options):
+    found, expected = both(jax.grad, **options)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max()), found, expected)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("scan", "remat"), [(s, r) for s in (True, False) for r in ("none", "full")])
 def test_memory_holds_few_blocks_at_a_time(scan, remat):
-    step, params = gradient(
-        Transformer(depth=8, heads=4, scan=scan, remat=remat), jax.ShapeDtypeStruct((8, 4, 256), jnp.float32)
-    )
+    if not scan and jax.__version_info__ < (0, 11):
+        pytest.skip("this XLA's CPU backend merges what is done twice, whatever stands between")
+    x = jax.ShapeDtypeStruct((8, 4, 256), jnp.float32)
+    step, params = sliced(Transformer(depth=8, heads=4, scan=scan, remat=remat), x, jax.grad)
     whole = sum(4 * leaf.size for leaf in jax.tree.leaves(params))
-    temporary = (
-        step.lower(params, jax.ShapeDtypeStruct((8, 4, 256), jnp.float32))
-        .compile()
-        .memory_analysis()
-        .temp_size_in_bytes
-    )
+    temporary = step.lower(params, x).compile().memory_analysis().temp_size_in_bytes
     slices = whole / FSDP  # of the gradient
     assert temporary < slices + 4 * whole / 8  # two blocks, and the gradients of two
 
 
 def test_a_stack_is_not_split_between_its_blocks():
     x = jax.ShapeDtypeStruct((8, 3, 16), jnp.float32)
-    step, params = gradient(Transformer(depth=20, heads=2, scan=True), x, ((".*", sharding.shard_largest(1)),))
+    step, params = sliced(Transformer(depth=20, heads=2, scan=True), x, jax.grad, ((".*", sharding.shard_largest(1)),))
     with pytest.raises(ValueError, match=r"along axis 0 of \(5, 16\).*DEFAULT_RULES"):
         jax.eval_shape(step, params, x)
 
