@@ -132,7 +132,7 @@ class SyntheticSource(Source):
     def __getitem__(self, index):
         """Neighbours are made along with an example and kept, unless the set is too large."""
         index = range(len(self))[index]
-        if len(self) * 3 * self.image_size**2 > _KEPT:
+        if not self._kept:
             return {name: array[0] for name, array in self._examples(np.array([index])).items()}
         number, row = divmod(index, _BLOCK)
         with self._locks[number]:  # of two threads that ask for a block, one makes it
@@ -150,8 +150,13 @@ class SyntheticSource(Source):
         self.__dict__ |= state
         self._locks = self._make_locks()
 
+    @property
+    def _kept(self) -> bool:
+        """Whether what was made is kept."""
+        return len(self) * 3 * self.image_size**2 <= _KEPT
+
     def _make_locks(self):
-        return [threading.Lock() for _ in range(-(-len(self) // _BLOCK))]
+        return [threading.Lock() for _ in range(-(-len(self) // _BLOCK))] if self._kept else []
 
     def _examples(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """The (n,) examples, stacked."""

@@ -44,6 +44,8 @@ def plan_run(
     if not name:
         raise ValueError(f"{recipe} names no hardware; give --topology, such as v5e:4x4 or cpu:8")
     where, card = find(name), foresee(config, num_examples)
+    if largest and where.chip is None:
+        raise ValueError(f"--largest: the memory of {name} is not known; plan for a TPU slice, such as v5e:4x4")
     needed = 0
     try:
         found = plan(config, card, where, mfu=mfu)

@@ -1,5 +1,6 @@
 import collections
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -130,3 +131,9 @@ def test_bad_options(options, message):
         open_source(f"synthetic_text:{options}")
     with pytest.raises(ValueError, match='split is "dev"'):
         open_source("synthetic_text", "dev")
+
+
+def test_opening_costs_nothing_however_many_scenes_there_are_to_take():
+    began = time.process_time()
+    assert len(open_source("synthetic_text")) == 10_000
+    assert time.process_time() - began < 1  # it took minutes, and 10 GB of locks for scenes that are never kept

@@ -49,6 +49,7 @@ def test_what_cannot_be_planned_is_said_in_one_line(capsys):
     assert "did you mean 'v5p'" in refusal(capsys, "--config=simclr", "--topology=v5r:4x4")
     assert "not divisible by 8 devices" in refusal(capsys, *SMALL[:-1], "--topology=cpu:8", "--batch=12")
     assert "--num-examples" in refusal(capsys, "--config=simclr:small,cifar10", "--topology=cpu:1")
+    assert "memory of cpu:8 is not known" in refusal(capsys, *SMALL, "--topology=cpu:8", "--largest")
     assert "mfu=2.0" in refusal(capsys, *SMALL, "--topology=cpu:8", "--mfu=2")
 
 
