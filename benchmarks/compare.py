@@ -74,7 +74,7 @@ def table(kept: dict) -> str:
 
     >>> rounds = [[{"ms": 200.0}, {"ms": 100.0}], [{"ms": 300.0}, {"ms": 100.0}], [{"ms": 220.0}, {"ms": 100.0}]]
     >>> print(table({"mae fp32 eager": {"batch": 16, "machine": "2 cores", "rounds": rounds}}).splitlines()[-1])
-    | mae fp32 eager | transformers ViT-B/16, 224, 75 % masked, normalised targets, AdamW | 16 | 220 | 100 | **2.20** | 2 cores |
+    | mae fp32 eager | transformers ViT-B/16, 224, 75 % masked, normalised targets, AdamW | 16 | 3 | 220 | 100 | **2.20** | 2 cores |
     """
     lines = [
         "# Beside PyTorch",
@@ -83,8 +83,8 @@ def table(kept: dict) -> str:
         "turn in processes of their own, two untimed steps before each turn. The ratio is theirs over ours, so above 1 jssl is",
         "faster; the median over the rounds is quoted, since machines drift.",
         "",
-        "| workload | the other side | batch | theirs, ms | jssl, ms | ratio | machine |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| workload | the other side | batch | rounds | theirs, ms | jssl, ms | ratio | machine |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in kept.items():
         sides = [statistics.median(turn["ms"] for turn in side) for side in zip(*row["rounds"])]
