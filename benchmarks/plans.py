@@ -56,7 +56,7 @@ def table(plans: list[dict]) -> str:
     lines = [
         "# Plans",
         "",
-        "Made by `python benchmarks/plans.py`: each row is `jssl plan` of a recipe as it is, with libtpu 0.0.50 and jax 0.12. Where",
+        "Made by `python benchmarks/plans.py`: each row is `jssl plan` of a recipe, with libtpu 0.0.50 and jax 0.12. Where the",
         "memory is left out, the row was planned before memory traffic was counted as it is now: the bound is looser there.",
         "",
         f"{head} sent a device | at the least | MFU at most | chip-hours at 40 % MFU, or that |",
