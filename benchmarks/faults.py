@@ -204,7 +204,8 @@ def all_broken(c: Campaign) -> str:
 @fault("disk full in a save")
 def disk_full(c: Campaign) -> str:
     workdir = c.interrupted("disk_full")
-    errors = c.run(workdir, code=2, file_size=4096)
+    size = files.arrays(workdir / "checkpoints" / str(EVERY))[0].stat().st_size
+    errors = c.run(workdir, code=2, file_size=size - 1)
     assert "could not be written" in errors and "Traceback" not in errors, errors[-300:]
     return f"told, {c.goes_on(workdir)}"
 
