@@ -65,7 +65,8 @@ class Log:
         self._on_device: list[Entry] = []
         self._on_host: list[Entry] = []
         self.latest_skipped: collections.deque[bool] = collections.deque(maxlen=_LATEST)
-        self._start: float | None = None  # of the clock: the end of the first line
+        self._start = time.perf_counter()
+        self._untimed = 0  # steps of this line that ran before the clock began
 
     def add(self, step: int, metrics: dict[str, jax.Array], index: jax.Array) -> None:
         """Notes a step that has been started; waits for nothing."""
@@ -78,16 +79,21 @@ class Log:
         self.latest_skipped += [bool(row.get("skipped")) for row in rows]
         self._on_device.clear()
 
+    def begin(self) -> None:
+        """Fetches; the clock begins here, so that the steps so far, which compiled, do not count as slow."""
+        self.fetch()
+        self._untimed, self._start = len(self._on_host), time.perf_counter()
+
     def nonfinite(self) -> Entry | None:
         """Fetches; the first step since the last line whose loss or gradient norm is NaN or inf."""
         self.fetch()
         return next((e for e in self._on_host if not all(np.isfinite(e.metrics[name]) for name in _WATCHED)), None)
 
-    def means(self) -> dict[str, float]:
-        """Fetches; the mean of every metric over the steps since the last line, which begins a new one.
+    def so_far(self) -> dict[str, float]:
+        """Fetches; the mean of every metric over the steps since the last line, of which it takes nothing away.
 
-        Steps whose update was skipped, if others were not, count in ``skipped`` alone, which is their share.
-        ``examples_per_second`` is added, but for the first line, whose step compiled. Empty if there was no step.
+        Steps whose update was skipped, if others were not, count in ``skipped`` alone, which is their share. Empty if there
+        was no step.
         """
         self.fetch()
         rows = [entry.metrics for entry in self._on_host]
@@ -97,10 +103,17 @@ class Log:
         means = {name: float(np.mean([row[name] for row in taken], dtype=np.float64)) for name in rows[0]}
         if "skipped" in means:
             means["skipped"] = float(np.mean([row["skipped"] for row in rows], dtype=np.float64))
-        now = time.perf_counter()
-        if self._start is not None:
-            means["examples_per_second"] = len(rows) * self._batch_size / max(now - self._start, 1e-9)
-        self._start = now
+        return means
+
+    def means(self) -> dict[str, float]:
+        """``so_far``, after which a new line begins.
+
+        ``examples_per_second`` is added, unless all that there is are the steps that compiled.
+        """
+        means, now = self.so_far(), time.perf_counter()
+        if timed := len(self._on_host) - self._untimed:
+            means["examples_per_second"] = timed * self._batch_size / max(now - self._start, 1e-9)
+        self._start, self._untimed = now, 0
         self._on_host.clear()
         return means
 
@@ -112,8 +125,7 @@ class Log:
         try:
             yield
         finally:
-            if self._start is not None:
-                self._start += time.perf_counter() - begin
+            self._start += time.perf_counter() - begin
 
 
 class NonFiniteLoss(RuntimeError):

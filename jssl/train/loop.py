@@ -109,18 +109,20 @@ def _pretrain(
                 log.add(step, metrics, batch["index"])
                 watchdog.started(step, metrics["loss"])
                 if step == start:
-                    log.fetch()
+                    log.begin()
                     progress.first_step()
                 stop, last = signals.asked(done), done == steps
-                line_due = step == start or last or done % options.log_every == 0  # the first one tells that it works
+                line_due = last or done % options.log_every == 0
+                told = line_due or step == start  # the first loss as soon as there is one
                 save_due = last or stop or done % options.checkpoint_every == 0
-                if line_due or save_due:
+                if told or save_due:
                     check_lock()
                 # A checkpoint must not hold a state whose loss nobody has looked at.
-                if (line_due or save_due) and options.on_nonfinite == "stop" and (bad := log.nonfinite()):
+                if (told or save_due) and options.on_nonfinite == "stop" and (bad := log.nonfinite()):
                     raise nonfinite_loss(bad, folder, last_good=checkpoints.latest_step())
-                if line_due:
-                    line = {**log.means(), **run.rates(step), "epoch": done * batch_size / card.num_examples}
+                if told:
+                    means = log.means() if line_due else log.so_far()
+                    line = {**means, **run.rates(step), "epoch": done * batch_size / card.num_examples}
                     writer.write(step, line)
                     progress.figures(done, line)
                     check_skipped(log, line, step)

@@ -33,14 +33,6 @@ def filled(losses, first=0):
     return log
 
 
-def started(batch_size):
-    """A log whose first line is over, so that its clock runs."""
-    log = Log(batch_size=batch_size)
-    log.add(0, row(1.0), jnp.arange(batch_size))
-    log.means()
-    return log
-
-
 def test_a_checkpoint_between_two_lines_drops_no_step():
     log, log_every, checkpoint_at, lines = Log(batch_size=2), 3, 2, []
     for step, loss in enumerate([9.0, 5.0, 1.0, 2.0, 4.0, 0.0]):
@@ -134,7 +126,7 @@ def test_other_metrics_may_be_what_they_are():
 
 
 def test_examples_per_second_leave_out_the_pauses(clock):
-    log = started(batch_size=8)
+    log = Log(batch_size=8)
     for step in range(4):
         log.add(step, row(1.0), jnp.arange(8))
         clock.now += 0.5
@@ -149,22 +141,27 @@ def test_examples_per_second_leave_out_the_pauses(clock):
     assert log.means()["examples_per_second"] == 4.0
 
 
-def test_the_compilation_does_not_count(clock):
+@pytest.mark.parametrize("more", [3, 0])
+def test_the_compilation_does_not_count(clock, more):
     log = Log(batch_size=2)
     log.add(0, row(1.0), jnp.arange(2))
     clock.now += 10.0
-    assert "examples_per_second" not in log.means()
-    for step in range(3):
+    log.begin()
+    assert log.so_far() == {"loss": 1.0, "grad_norm": 1.0}  # and takes nothing away
+    for step in range(more):
         log.add(1 + step, row(2.0), jnp.arange(2))
         clock.now += 0.5
-    assert log.means()["examples_per_second"] == 4.0
+    line = log.means()
+    assert line.get("examples_per_second") == (4.0 if more else None)
+    assert line["loss"] == (1 + 2 * more) / (1 + more)
+    log.add(9, row(1.0), jnp.arange(2))
+    clock.now += 1.0
+    assert log.means()["examples_per_second"] == 2.0
 
 
 def test_steps_under_way_do_not_run_in_a_pause(clock, monkeypatch):
     """Whatever the device still has to do is waited for on the time that counts."""
-    log = started(batch_size=2)
-    for step in range(2):
-        log.add(step, row(1.0), jnp.arange(2))
+    log = filled([1.0, 1.0])
     device_get = jax.device_get
 
     def slow(tree):
