@@ -223,7 +223,9 @@ def two_runs(c: Campaign) -> str:
     first = c.start(workdir)
     while not (workdir / "lock").exists() and first.poll() is None:
         time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)  # or it might be done before the second one has started
     told = one_line(c.run(workdir, code=2), "a run is going on in")
+    first.send_signal(signal.SIGCONT)
     _, errors = first.communicate(timeout=900)
     assert first.returncode == 0, errors[-300:]
     return f"second: {told}; first: {c.same(workdir)}"
