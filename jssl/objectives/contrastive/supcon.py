@@ -44,6 +44,7 @@ def sup_con_loss(
     Raises:
       ValueError: shapes disagree, an array is empty, labels are not integers, or the temperature is not above 0.
 
+    >>> import jax.numpy as jnp
     >>> x = jnp.eye(4)
     >>> round(float(sup_con_loss(x, x, jnp.array([0, 1, 2, 3]), temperature=1.0)), 4)  # log(e + 6) - 1
     1.1654
