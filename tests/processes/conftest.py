@@ -1,12 +1,9 @@
 """What the runs of several processes share: one cache of compiled programs, and one undisturbed run."""
 
-import json
-
 import launched
 import pytest
+from launched import STEPS
 from runs import write_recipe
-
-STEPS = 24
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +20,3 @@ def straight(tmp_path_factory, cache):
     _, errors = launcher.communicate(timeout=300)
     assert (launcher.returncode, errors) == (0, "")
     return recipe, folder / "w"
-
-
-def losses(workdir) -> list[float]:
-    """Of every line of a log."""
-    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    return [row["loss"] for row in rows if "loss" in row]

@@ -1,5 +1,6 @@
 """Runs of several processes, started one by one or by the launchers, as on a cluster but on this machine."""
 
+import json
 import os
 import pathlib
 import socket
@@ -8,6 +9,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).parents[2]
+STEPS = 24  # of the undisturbed run
 
 
 def environment(cache, **variables) -> dict[str, str]:
@@ -82,3 +84,9 @@ def lines(workdir) -> int:
     """Of the log of a run."""
     log = pathlib.Path(workdir) / "metrics.jsonl"
     return log.read_text().count('"loss"') if log.exists() else 0
+
+
+def losses(workdir) -> list[float]:
+    """Of every line of a log."""
+    rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows if "loss" in row]

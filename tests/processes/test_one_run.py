@@ -13,9 +13,8 @@ import chex
 import jax
 import launched
 import pytest
-from conftest import STEPS, losses
 from harness import assert_same_run
-from launched import local, pretrain
+from launched import STEPS, local, losses, pretrain
 
 from jssl import config
 from jssl.cli import main
