@@ -89,7 +89,7 @@ def test_sigterm_saves_and_asks_to_be_requeued(tmp_path):
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 143 and "run the same command to continue" in errors
     _, step = final_state(tmp_path / "w")
-    assert step >= 6 and jax.device_count() == 8  # read back on other devices than it was written on
+    assert step >= 3 and jax.device_count() == 8  # read back on other devices than it was written on
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_ctrl_c_leaves_no_worker_and_no_shared_memory_behind(twice, tmp_path):
     assert gone(process.pid) and shared_memory() <= before
     if not twice:
         assert "SIGINT: saved step" in errors and errors.strip().count("\n") == 1
-        assert final_state(tmp_path / "w")[1] >= 6
+        assert final_state(tmp_path / "w")[1] >= 3
 
 
 def when(step, act, monkeypatch):
