@@ -54,7 +54,7 @@ def test_a_finished_run_is_extended_and_starts_another(finished, tmp_path, caplo
     arguments = ["pretrain", "--config", recipe, "--no-progress", "--workdir"]
     assert main([*arguments, str(tmp_path / "w"), "--config.steps=10", "--config.data.feed=grain"]) == 0
     rows = [json.loads(line) for line in (tmp_path / "w" / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows if "loss" in row] == [2, 5, 7, 8, 9]
+    assert [row["step"] for row in rows if "loss" in row] == [0, 2, 5, 7, 8, 9]
     assert "step 8, steps 8 -> 10; this follows the length, from here on: learning_rate 0 -> " in caplog.text
 
     new = [*arguments, str(tmp_path / "new"), "--init-from", str(workdir), "--config.seed=1", "--config.steps=1"]
@@ -213,4 +213,4 @@ def test_both_feeds_give_the_same_run(tmp_path):
         assert main([*arguments, f"--config.data.feed={feed}"]) == 0
         rows = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
         losses.append([row["loss"] for row in rows if "loss" in row])
-    assert losses[0] == losses[1] and len(losses[0]) == 2
+    assert losses[0] == losses[1] and len(losses[0]) == 3
