@@ -60,7 +60,9 @@ def main() -> int:
 
 def timed(command: list[str]) -> dict:
     """What a process prints last."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"compare: {' '.join(command)} failed: {(done.stderr.strip() or 'no word').splitlines()[-1]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

@@ -106,6 +106,27 @@ class _Process:
         return f"process {self.number} ({where}) {how}" + (f"; its last lines:\n{lines.rstrip()}" if lines else "")
 
 
+class _Signals:
+    """Signals of this process, noted, and handed on by whoever waits: a handler would miss those that are being started."""
+
+    def __init__(self):
+        self.came = False
+        self._new: collections.deque[int] = collections.deque()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, number, _):
+        self.came = True
+        self._new.append(number)
+
+    def hand_on(self, running: Sequence[_Process]) -> None:
+        """Sends those that have come since to all; a terminal that is closed is a request to stop."""
+        while self._new:
+            number = signal.Signals(self._new.popleft())
+            for process in running:
+                process.send(signal.SIGTERM if number == signal.SIGHUP else number)
+
+
 def supervise(starts: Callable[[], Sequence[Start]], *, restarts: int = 3) -> int:
     """Runs processes until all have ended well, or one has not and all were started as often as they may be.
 
@@ -119,35 +140,27 @@ def supervise(starts: Callable[[], Sequence[Start]], *, restarts: int = 3) -> in
     Returns:
       0, or the exit code of the process that ended the run, 128 + n where signal n killed it.
     """
-    stopped: list[signal.Signals] = []
-    running: list[_Process] = []
-
-    def hand_on(number, _):
-        stopped.append(number)
-        for process in running:
-            process.send(signal.SIGTERM if number == signal.SIGHUP else signal.Signals(number))
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, hand_on)
+    signals = _Signals()
     for attempt in range(restarts + 1):
-        running[:] = [_Process(number, start) for number, start in enumerate(starts())]
-        dead = _first_to_fail(running)
+        running = [_Process(number, start) for number, start in enumerate(starts())]
+        dead = _first_to_fail(running, signals)
         if dead is None:
             return 0
         code = dead.popen.returncode
         code = 128 - code if code < 0 else code
-        if not stopped:
+        if not signals.came:
             _say(dead.told())
-        _end(running, _SAVE if code in (130, 143) else _LEAVE)
-        if stopped or code in FINAL or attempt == restarts:
+        _end(running, signals, _SAVE if code in (130, 143) else _LEAVE)
+        if signals.came or code in FINAL or attempt == restarts:
             return code
         _say(f"starting all {len(running)} processes again ({attempt + 1} of {restarts})")
     raise AssertionError
 
 
-def _first_to_fail(running: Sequence[_Process]) -> _Process | None:
+def _first_to_fail(running: Sequence[_Process], signals: _Signals) -> _Process | None:
     """Waits; None when all have ended well."""
     while True:
+        signals.hand_on(running)
         codes = [process.code for process in running]
         if failed := [process for process, code in zip(running, codes) if code]:
             return failed[0]
@@ -156,10 +169,11 @@ def _first_to_fail(running: Sequence[_Process]) -> _Process | None:
         time.sleep(0.1)
 
 
-def _end(running: Sequence[_Process], seconds: float) -> None:
+def _end(running: Sequence[_Process], signals: _Signals, seconds: float) -> None:
     """Gives them time to end by themselves, then ends them, the first one last."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(process.code is None for process in running):
+        signals.hand_on(running)
         time.sleep(0.1)
     for process in reversed(running):
         process.kill()

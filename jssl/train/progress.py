@@ -85,9 +85,8 @@ class Progress:
         self.close()
         now, steps = time.monotonic(), self._steps - self._start
         rate = (steps - 1) * self._batch_size / max(now - self._first, 1e-9)
-        speed = (
-            f", {rate:.3g} examples/s with all pauses" if rate else ""
-        )  # of a single step, compiled, it says nothing
+        # A single step has compiled, so its rate says nothing.
+        speed = f", {rate:.3g} examples/s with all pauses" if rate else ""
         self.say(f"finished: {steps} steps in {duration(now - self._began)}{speed}")
         if self._figures:
             self.say(f"at the end: {', '.join(figures_text(self._figures))}; all figures are in {folder}/metrics.jsonl")

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]  # one undist
 ELSEWHERE = {
     *("SIGKILL at random moments", "SIGTERM", "SIGINT"),  # test_cli_stops.py, for several methods
     *(
-        f"newest checkpoint{how}" for how in (" cut short", ", its files emptied", ", its record deleted")
+        f"newest checkpoint, {how}" for how in ("cut short", "its files emptied", "its record deleted")
     ),  # train/checkpoints
     *("data changed between two starts", "archives cut short, or with members that escape"),  # test_resume.py, data/
 }

@@ -10,12 +10,11 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import formulas
 import jax
 import numpy as np
 import pytest
 import small
-from formulas import CASES, STEP, crops
+from formulas import CASES, STEP, contrastive, crops, distillation, pretext
 from small import BATCH, softmax, unit
 
 from jssl.methods import REGISTRY
@@ -160,7 +159,7 @@ def written(queue, keys):
 @pytest.mark.parametrize("row", ["moco", "moco_v1", "moco-symmetric"])
 def test_the_queue_takes_the_keys_of_the_teacher(row):
     found = made(row)
-    embed = formulas.moco_v1_embed if row == "moco_v1" else formulas.moco_embed
+    embed = contrastive.moco_v1_embed if row == "moco_v1" else contrastive.moco_embed
     seen = ("b", "a") if row == "moco-symmetric" else ("b",)
     keys = np.stack([embed(found.fixed, found.views[view]) for view in seen], 1).reshape(-1, 4)  # by example
     moved(row, "queue", written(found.extra["queue"], keys))
@@ -169,7 +168,7 @@ def test_the_queue_takes_the_keys_of_the_teacher(row):
 
 def test_the_queue_of_a_crop_takes_its_embeddings():
     found = made("swav-queue")
-    embeddings, _, _ = formulas.swav_parts(found.views, found.params, found.fixed)
+    embeddings, _, _ = distillation.swav_parts(found.views, found.params, found.fixed)
     moved("swav-queue", "queue", [written(found.extra["queue"][crop], embeddings[crop]) for crop in (0, 1)])
 
 
@@ -179,19 +178,19 @@ def after_momentum(center, logits):
 
 def test_the_centre_moves_towards_the_logits_of_the_teacher():
     found = made("dino")
-    logits = np.concatenate([formulas.named(found.fixed, x) for x in crops(found.views["global"])])
+    logits = np.concatenate([distillation.named(found.fixed, x) for x in crops(found.views["global"])])
     moved("dino", "center", after_momentum(found.extra["center"], logits))
 
 
 @pytest.mark.parametrize("row", ["ibot", "dinov2-centred"])
 def test_the_centre_of_the_patches_moves_towards_those_that_are_hidden(row):
     found = made(row)
-    of_teacher, _, patches, _, hidden = formulas.crop_logits(found.views, found.params, found.fixed, "head")
+    of_teacher, _, patches, _, hidden = distillation.crop_logits(found.views, found.params, found.fixed, "head")
     moved(row, "center", after_momentum(found.extra["center"], np.concatenate(of_teacher)))
     moved(row, "patch_center", after_momentum(found.extra["patch_center"], patches[hidden]))
 
 
 def test_the_prior_moves_towards_the_colours_of_the_batch():
     found = made("colorization")
-    seen = formulas.colours(found.views).mean((0, 1, 2))
+    seen = pretext.colours(found.views).mean((0, 1, 2))
     moved("colorization", "prior", 0.99 * found.extra["prior"] + 0.01 * seen)

@@ -9,7 +9,9 @@ from jssl.plan.topology import find
 
 @pytest.mark.slow
 def test_several_slices_are_split_over_data_first():
-    pytest.importorskip("libtpu", reason="pip install 'jssl[tpu]'")
+    pytest.importorskip(
+        "libtpu", reason="nothing else describes several slices without having them: pip install 'jssl[tpu]'"
+    )
     find("v5e:2x2")  # tells libtpu what it asks for
     devices = topologies.get_topology_desc(platform="tpu", topology_name="v5e:4x4", num_slices=2).devices
     for fsdp, per_row in [(1, 1), (4, 1), (16, 1), (32, 2)]:

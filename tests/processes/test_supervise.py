@@ -30,8 +30,16 @@ def start(*scripts, restarts=0):
 
 def run(*scripts, restarts=0):
     process = start(*scripts, restarts=restarts)
-    out, errors = process.communicate(timeout=60)
+    out, errors = end(process)
     return process.returncode, out, errors
+
+
+def end(process):
+    with process:  # closes its pipes
+        try:
+            return process.communicate(timeout=60)
+        finally:
+            process.kill()
 
 
 def test_all_end_well():
@@ -68,6 +76,13 @@ def test_a_signal_reaches_every_process(number, tmp_path):
     while not all((tmp_path / f"up-{name}").exists() for name in "ab"):
         time.sleep(0.02)
     process.send_signal(number)
-    out, errors = process.communicate(timeout=60)
+    out, errors = end(process)
     assert (process.returncode, out, errors) == (143, "tries 1\n", "")
     assert all((tmp_path / name).exists() for name in "ab")
+
+
+def test_a_signal_while_they_are_started_is_handed_on():
+    """The first process sends it, when the second one has not been started."""
+    process = start("kill -TERM $PPID; trap 'exit 143' TERM; while :; do sleep 0.05; done", "exec sleep 60", restarts=3)
+    out, errors = end(process)
+    assert (process.returncode, out, errors) == (143, "tries 1\n", "")

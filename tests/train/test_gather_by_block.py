@@ -59,9 +59,12 @@ def test_same_gradient_as_with_whole_parameters(options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("scan", "remat"), [(s, r) for s in (True, False) for r in ("none", "full")])
-def test_memory_holds_few_blocks_at_a_time(scan, remat):
+def test_memory_holds_few_blocks_at_a_time(scan, remat, request):
     if not scan and jax.__version_info__ < (0, 11):
-        pytest.skip("this XLA's CPU backend merges what is done twice, whatever stands between")
+        reason = (
+            "this XLA's CPU backend merges what is done twice, whatever stands between: docs/devices.md says use scan"
+        )
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))  # and tells when it no longer does
     x = jax.ShapeDtypeStruct((8, 4, 256), jnp.float32)
     step, params = sliced(Transformer(depth=8, heads=4, scan=scan, remat=remat), x, jax.grad)
     whole = sum(4 * leaf.size for leaf in jax.tree.leaves(params))

@@ -149,7 +149,10 @@ def test_accumulation_is_exact_or_refused(name):
     whole, parts = Tiny(name, devices=8, fsdp=4), Tiny(name, devices=8, fsdp=4, accumulate=2)
     np.testing.assert_allclose(parts.run(4), whole.run(4), rtol=1e-5)
     for path, value in arrays(whole.state).items():
-        np.testing.assert_allclose(arrays(parts.state)[path], value, atol=2e-5, err_msg=path)
+        rtol = (
+            1e-5 if path.startswith(".recent") else 1e-7
+        )  # losses and norms of gradients, whose size is not that of a weight
+        np.testing.assert_allclose(arrays(parts.state)[path], value, rtol=rtol, atol=2e-5, err_msg=path)
 
 
 @pytest.mark.slow

@@ -35,6 +35,8 @@ def make(**changes):
         ({"run__checkpoint_every": "0 epochs"}, "run.checkpoint_every=0 epochs: give at least one step"),
         ({"dtype": "fp16"}, "dtype='fp16'; there are float32, bfloat16"),
         ({"dtype": "bfloat"}, "dtype='bfloat'; did you mean 'bfloat16'"),
+        ({"run__on_nonfinite": "skp"}, "run.on_nonfinite='skp'; did you mean 'skip'"),
+        ({"run__on_spike": "drop"}, "run.on_spike='drop'; there are take, skip"),
     ],
 )
 def test_what_makes_no_run(changes, message):

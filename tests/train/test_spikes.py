@@ -7,11 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from harness import Tiny, arrays, make_optimizer
+from harness import arrays
+from runs import write_recipe
 
-from jssl.train import spikes
-from jssl.train.schedules import cosine
-from jssl.train.step import make_train_step
+from jssl.config import load_config
+from jssl.data import open_source
+from jssl.data.card import Card
+from jssl.sharding import make_mesh
+from jssl.train import setup, spikes
 
 
 def window(number, loss=1.0, grad_norm=2.0):
@@ -54,18 +57,19 @@ def test_the_window_forgets_and_holds_only_what_was_taken():
 
 
 @pytest.mark.slow
-def test_a_spike_reaches_no_weight_teacher_or_queue_and_a_new_level_is_taken_in_the_end():
-    run = Tiny("moco")
-    step = make_train_step(
-        run.method, make_optimizer(), run.mesh, run.specs, momentum=cosine(0.9, 1.0, 100), skip_spikes=True
-    )
+def test_a_spike_reaches_no_weight_teacher_or_queue_and_a_new_level_is_taken_in_the_end(tmp_path):
+    config = load_config(write_recipe(tmp_path, "moco", 100), ["run.on_spike=skip"])
+    source = open_source(config.data.source)
+    run = setup.build(config, Card.of(source), mesh=make_mesh(jax.devices()[:1]))
+    state, specs = run.init_state()
+    step, feed = run.make_step(specs), setup.make_feed(config, source, run.mesh)
     low = window(64, loss=-100.0, grad_norm=-100.0)  # beside which every update of this run is a spike
-    state = run.state.replace(recent=low)
+    state = state.replace(recent=low)
     carried = ("params", "teacher", "opt_state", "extra")
     before = arrays([getattr(state, name) for name in carried])
     skipped = []
     for number in range(spikes.REPEATS + 2):
-        state, metrics = step(state, run.feed.batch(number))
+        state, metrics = step(state, feed.batch(number))
         skipped.append(float(metrics["skipped"]))
         if number == spikes.REPEATS - 1:
             chex.assert_trees_all_equal(arrays([getattr(state, name) for name in carried]), before)

@@ -135,7 +135,7 @@ class Checkpointer:
         try:
             response.result()
             # The record is written last; the manifest is what Orbax merges from the parts that it finds again.
-            if jax.process_index() == 0 and not (self._path(step) / "state" / "manifest.ocdbt").exists():
+            if processes.first() and not (self._path(step) / "state" / "manifest.ocdbt").exists():
                 raise OSError("its arrays cannot be found again after they were written")
         except Exception as error:  # whatever the storage raised: OSError, ValueError, RuntimeError, a timeout
             self._pending, self._current, self._swept = None, before, False

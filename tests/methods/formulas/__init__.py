@@ -1,0 +1,19 @@
+"""The loss of every method as its paper writes it, in NumPy, on the outputs of the networks of small.py.
+
+A new method adds its formula to the file of its family.
+"""
+
+from . import contrastive, distillation, language_and_pairs, masked, pretext, siamese
+from .case import CASES, STEP, crops
+
+__all__ = [
+    "CASES",
+    "STEP",
+    "contrastive",
+    "crops",
+    "distillation",
+    "language_and_pairs",
+    "masked",
+    "pretext",
+    "siamese",
+]

@@ -1,0 +1,78 @@
+"""Losses of methods that predict what is hidden or spoilt."""
+
+import jax
+import numpy as np
+import small
+from small import BATCH, PATCH, PLACES, SIDE, WHOLE, WIDTH, linear, standardize
+
+from jssl.models import IJEPAPredictor, MAEDecoder
+
+from .case import ENCODER, FINE, by_hand
+
+D2V_MASK = {"ratio": 0.6, "min_block": 2}
+
+
+@by_hand("data2vec", mask=D2V_MASK, top_blocks=2, beta=0.5)
+def data2vec(v, p, teacher, extra, raw):
+    assert (v["mask"].sum(1) == int(0.6 * PLACES)).all()
+    return data2vec_of(v, p, teacher, axis=-1)  # each token over its channels
+
+
+@by_hand("data2vec-instance", mask=D2V_MASK, top_blocks=2, beta=0.5, normalize_layers="instance")
+def data2vec_instance(v, p, teacher, extra, raw):
+    return data2vec_of(v, p, teacher, axis=-2)  # each channel over the tokens
+
+
+def data2vec_of(v, p, teacher, axis):
+    layers = ENCODER(teacher["encoder"], v["image"], last=2).layers
+    target = standardize(standardize(layers, axis, 1e-5).mean(0), -1, 1e-5)
+    prediction = linear(p["regression"], ENCODER(p["encoder"], v["image"], masked=v["mask"]).tokens)
+    return small.smooth_l1(prediction - target, 0.5)[v["mask"]].mean()
+
+
+def applied(module, params, *inputs, **options):
+    """A module of ours, in float32."""
+    inputs, options = jax.tree.map(lambda x: np.asarray(x, jax.dtypes.canonicalize_dtype(x.dtype)), (inputs, options))
+    params = jax.tree.map(lambda x: x.astype(np.float32), params)
+    run = jax.jit(lambda params, inputs, options: module.apply({"params": params}, *inputs, **options))
+    return np.asarray(run(params, inputs, options), np.float64)
+
+
+SMALL = {"width": 4, "depth": 1, "heads": 2}
+
+
+@by_hand("mae", apart=4e-3, decoder=SMALL, mask_ratio=0.75)
+def mae(v, p, fixed, extra, raw):
+    removed = v["restore"] >= PLACES // 4
+    visible = np.argsort(v["restore"], 1)[:, : PLACES // 4]
+    seen = ENCODER(p["encoder"], v["image"], indices=visible)
+    decoder = MAEDecoder(patch_size=PATCH, grid=SIDE // PATCH, **SMALL)
+    prediction = applied(decoder, p["decoder"], seen.tokens, v["restore"], class_token=seen.pooled)
+    pixels = small.patches(np, v["image"], PATCH)
+    deviation = np.sqrt(pixels.var(-1, ddof=1, keepdims=True) + 1e-6)
+    target = (pixels - pixels.mean(-1, keepdims=True)) / deviation
+    return ((prediction - target) ** 2)[removed].mean()
+
+
+@by_hand("ijepa", apart=4e-3, predictor=SMALL, blocks={"min_keep": 2})
+def ijepa(v, p, teacher, extra, raw):
+    context, kept, blocks = v["context"], v["context_mask"], v["target"]
+    seen = ENCODER(p["encoder"], v["image"], indices=context, token_mask=kept).tokens
+    predictor = IJEPAPredictor(grid=SIDE // PATCH, out_dim=WIDTH, **SMALL)
+    prediction = applied(predictor, p["predictor"], seen, context, kept, blocks, v["target_mask"])
+    whole = standardize(ENCODER(teacher["encoder"], v["image"]).tokens, -1, 1e-5)
+    losses = []
+    for i in range(BATCH):
+        errors = small.smooth_l1(prediction[i] - whole[i][blocks[i]], 1.0).mean(-1)
+        losses.append(errors[v["target_mask"][i]].mean())
+        assert not set(context[i][kept[i]]) & set(blocks[i][v["target_mask"][i]])
+    return np.mean(losses)
+
+
+@by_hand("denoising", image=WHOLE, encoder=FINE, patch=2, level=0.5)
+def denoising(v, p, fixed, extra, raw):
+    clean = small.normalized(raw["image"])
+    same = np.isclose(v["corrupted"], clean, atol=1e-5)
+    assert np.allclose(v["corrupted"][~same], small.normalized(0), atol=1e-5) and 0.4 < same.mean() < 0.6
+    tokens = FINE(p["encoder"], v["corrupted"]).tokens
+    return ((linear(p["decoder"]["out"], tokens).reshape(clean.shape) - clean) ** 2).mean()
