@@ -10,10 +10,10 @@ from jax.experimental import multihost_utils
 from jssl.evaluation._checks import labelled
 from jssl.objectives import l2_normalize
 
-__all__ = ["accuracy", "nearest", "predict", "votes"]
+__all__ = ["accuracy", "nearest", "neighbours", "predict", "tally", "votes"]
 
 TRAIN_BLOCK = 65536
-"""Training rows compared at a time; with ``block_size`` test rows it bounds the memory."""
+"""Rows of the bank that are on the device at a time; with ``block_size`` queries it bounds the memory."""
 
 
 def votes(
@@ -27,21 +27,11 @@ def votes(
     block_size: int = 512,
     index=None,
 ) -> np.ndarray:
-    """Class votes of the k nearest training features, exp((s - s_1) / temperature) each, s the cosine similarity.
-
-    The similarity s_1 of the nearest neighbour is subtracted so that no temperature overflows; it changes no ranking.
-    Of equally similar neighbours the one with the lower index counts.
+    """Class votes of the k nearest training features: ``tally`` of ``neighbours``.
 
     Args:
-      train_features: (N, D), normalised here.
-      train_labels: (N,) integers in [0, num_classes).
-      test_features: (M, D), normalised here.
-      k: neighbours; N at most.
-      temperature: of the votes.
-      num_classes: C.
-      block_size: test rows at a time.
-      index: (N,) places of the training features among all, ascending, where each process has a part of them; all have the
-        same test features. None: they are all here.
+      train_features, train_labels, test_features, num_classes, block_size, index: see ``neighbours``.
+      k, temperature: see ``tally``.
 
     Returns:
       (M, C) float32.
@@ -51,48 +41,94 @@ def votes(
 
     >>> votes(np.eye(2), np.array([1, 0]), np.array([[2.0, 0.0]]), k=1, num_classes=2)
     array([[0., 1.]], dtype=float32)
+    """
+    options = {"num_classes": num_classes, "block_size": block_size, "index": index}
+    found = neighbours(train_features, train_labels, test_features, k=k, **options)
+    return tally(*found, k=k, temperature=temperature, num_classes=num_classes)
 
-    References: Wu et al. 2018, arXiv:1805.01978. DINO (Caron et al. 2021, arXiv:2104.14294) sums exp(s / temperature),
-    which is exp(s_1 / temperature) times these votes.
+
+def neighbours(
+    train_features, train_labels, test_features, *, k: int, num_classes: int, block_size: int = 512, index=None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Similarities and classes of the k nearest training features, the nearest first: for ``tally`` with any k up to this.
+
+    The bank is read in blocks, so it may be a memory map of any length: beside it there are ``TRAIN_BLOCK`` of its rows, the
+    queries, and k numbers for each. Of equally similar neighbours the one with the lower index comes first.
+
+    Args:
+      train_features: (N, D), normalised here. What is not float32 is copied.
+      train_labels: (N,) integers in [0, num_classes).
+      test_features: (M, D), normalised here.
+      k: neighbours; N at most.
+      num_classes: C.
+      block_size: test rows that are compared at a time.
+      index: (N,) places of the training features among all, ascending, where each process has a part of them; all have the
+        same test features. None: they are all here.
+
+    Returns:
+      Cosine similarities (M, min(k, N)) float32, and labels (M, min(k, N)) int32.
+
+    Raises:
+      ValueError: shapes that do not fit, a label out of range, no training example.
+
+    >>> similarities, classes = neighbours(np.eye(2), np.array([1, 0]), np.array([[2.0, 0.0]]), k=2, num_classes=2)
+    >>> similarities.tolist(), classes.tolist()
+    ([[1.0, 0.0]], [[1, 0]])
     """
     train, labels = labelled("k-NN", train_features, train_labels, num_classes)
     test = np.asarray(test_features)
     if test.ndim != 2 or test.shape[1] != train.shape[1]:
         raise ValueError(f"test features {test.shape} do not fit training features {train.shape}")
+    together = index is not None and jax.process_count() > 1
+    counts = np.atleast_1d(multihost_utils.process_allgather(np.int32(len(train)))) if together else [len(train)]
+    k = min(k, int(sum(counts)))
     if not len(test):
-        return np.zeros((0, num_classes), np.float32)
+        return np.zeros((0, k), np.float32), np.zeros((0, k), np.int32)
+    similarities, rows = _search(train, test, min(k, len(train)), block_size)
+    if not together:
+        return similarities, labels[rows]
+    # The nearest of every process are compared; none sees the features of another.
+    width = (0, 0), (0, min(k, int(max(counts))) - rows.shape[1])
+    own = (similarities, -np.inf), (labels[rows], 0), (np.asarray(index, np.int32)[rows], 0)
+    padded = [np.pad(part, width, constant_values=value) for part, value in own]
+    similarities, classes, places = (np.concatenate(multihost_utils.process_allgather(part), 1) for part in padded)
+    order = np.lexsort((places, -similarities))[:, :k]
+    return np.take_along_axis(similarities, order, 1), np.take_along_axis(classes, order, 1)
 
-    if index is None or jax.process_count() == 1:
-        bank = _bank(train, labels, block=min(TRAIN_BLOCK, len(train)))
-        vote = functools.partial(_votes, *bank, temperature=temperature, k=min(k, len(train)), num_classes=num_classes)
-        return _in_blocks(vote, test, block_size)
 
-    bank = _bank(train, np.arange(len(train), dtype=np.int32), block=min(TRAIN_BLOCK, len(train)))
-    counts = multihost_utils.process_allgather(np.int32(len(train)))
-    near = min(k, len(train))
-    width = ((0, 0), (0, min(k, int(counts.max())) - near))
+def tally(similarities, classes, *, k: int, temperature: float = 0.07, num_classes: int) -> np.ndarray:
+    """Votes of the k nearest for their classes, exp((s - s_1) / temperature) each, s the cosine similarity.
 
-    def vote_together(block):
-        """The nearest of every process are compared; none sees the features of another."""
-        scores, rows = map(np.asarray, _nearest_with_scores(*bank, block, k=near))
-        own = (scores, -np.inf), (labels[rows], 0), (np.asarray(index, np.int32)[rows], 0)
-        padded = [np.pad(part, width, constant_values=value) for part, value in own]
-        scores, classes, places = (np.concatenate(multihost_utils.process_allgather(part), 1) for part in padded)
-        order = np.lexsort((places, -scores))[:, : min(k, int(counts.sum()))]
-        scores, classes = (np.take_along_axis(part, order, 1) for part in (scores, classes))
-        return _weigh(scores, classes, temperature, num_classes=num_classes)
+    The similarity s_1 of the nearest neighbour is subtracted so that no temperature overflows; it changes no ranking.
 
-    return _in_blocks(vote_together, test, block_size)
+    Args:
+      similarities: (M, K), the nearest first; see ``neighbours``.
+      classes: (M, K) integers.
+      k: how many of them vote; K at most.
+      temperature: of the votes.
+      num_classes: C.
+
+    Returns:
+      (M, C) float32.
+
+    >>> tally(np.array([[1.0, 0.9, 0.9]]), np.array([[0, 1, 1]]), k=3, num_classes=2, temperature=1.0).round(2)
+    array([[1.  , 1.81]], dtype=float32)
+
+    References: Wu et al. 2018, arXiv:1805.01978. DINO (Caron et al. 2021, arXiv:2104.14294) sums exp(s / temperature),
+    which is exp(s_1 / temperature) times these votes.
+    """
+    similarities, classes = np.asarray(similarities, np.float32)[:, :k], np.asarray(classes, np.int32)[:, :k]
+    return np.asarray(_weigh(similarities, classes, temperature, num_classes=num_classes))
 
 
 def nearest(features, queries, *, k: int, block_size: int = 512) -> np.ndarray:
     """The k most similar features of each query, by cosine; of equally similar ones the lower index first.
 
     Args:
-      features: (N, D), normalised here.
+      features: (N, D), normalised here; it may be a memory map of any length.
       queries: (M, D), normalised here.
       k: how many; N at most.
-      block_size: queries at a time.
+      block_size: queries that are compared at a time.
 
     Returns:
       (M, min(k, N)) int32 rows of ``features``, most similar first.
@@ -108,21 +144,7 @@ def nearest(features, queries, *, k: int, block_size: int = 512) -> np.ndarray:
         raise ValueError(f"nearest takes features and queries of one width, not {features.shape} and {queries.shape}")
     if not len(features) or not len(queries):
         raise ValueError(f"nearest needs features and queries, not {len(features)} and {len(queries)}")
-    rows = np.arange(len(features), dtype=np.int32)
-    bank = _bank(features, rows, block=min(TRAIN_BLOCK, len(features)))
-    return _in_blocks(functools.partial(_nearest_rows, *bank, k=min(k, len(features))), queries, block_size)
-
-
-def _in_blocks(function, rows, block_size: int) -> np.ndarray:
-    """``function`` of blocks of rows, all of one shape: one compilation."""
-    block_size = min(block_size, len(rows))
-    blocks = []
-    for start in range(0, len(rows), block_size):
-        block = rows[start : start + block_size]
-        padded = np.zeros((block_size, rows.shape[1]), np.float32)
-        padded[: len(block)] = block
-        blocks.append((len(block), function(padded)))
-    return np.concatenate([np.asarray(block)[:count] for count, block in blocks])
+    return _search(features, queries, min(k, len(features)), block_size)[1]
 
 
 def predict(
@@ -166,48 +188,37 @@ def accuracy(predictions, labels) -> float:
     return float(np.mean(predictions == labels))
 
 
-@functools.partial(jax.jit, static_argnames="block")
-def _bank(features, labels, *, block):
-    """Pads to whole blocks: (blocks, block, D) normalised features, (blocks, block) labels and validity."""
-    padding = -len(features) % block
-    valid = jnp.arange(len(features) + padding) < len(features)
-    features = jnp.pad(l2_normalize(features), ((0, padding), (0, 0)))
-    split = functools.partial(jnp.split, indices_or_sections=len(valid) // block)
-    return jnp.stack(split(features)), jnp.stack(split(jnp.pad(labels, (0, padding)))), jnp.stack(split(valid))
+def _search(bank: np.ndarray, queries: np.ndarray, k: int, block_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Similarities and rows (M, k) of the nearest rows of the bank, which is read once, a block at a time."""
+    block_size, bank_size = min(block_size, len(queries)), min(TRAIN_BLOCK, len(bank))
+    asked = [_filled(queries, start, block_size) for start in range(0, len(queries), block_size)]
+    nothing = jnp.full((block_size, k), -jnp.inf), jnp.zeros((block_size, k), jnp.int32)
+    best = [nothing] * len(asked)
+    for start in range(0, len(bank), bank_size):
+        block = _filled(bank, start, bank_size)
+        best = [_merge(found, query, block, start, len(bank), k=k) for found, query in zip(best, asked)]
+        jax.block_until_ready(best)  # or the blocks to come would all wait on the device
+    parts = zip(*jax.device_get(best))
+    similarities, rows = (np.concatenate(part)[: len(queries)] for part in parts)
+    return similarities, rows
 
 
-def _nearest(bank, labels, valid, test, k):
-    """Similarities and labels (M, k) of the k nearest rows of the bank."""
-    test = l2_normalize(test)
-
-    def merge(nearest, block):
-        """Keeps the k best of those so far and one block; on ties the earlier, as top_k prefers the lower index."""
-        features, labels, valid = block
-        scores = jnp.einsum("md,nd->mn", test, features, precision="highest")
-        scores, index = jax.lax.top_k(jnp.where(valid, scores, -jnp.inf), min(k, len(labels)))
-        scores = jnp.concatenate([nearest[0], scores], 1)
-        classes = jnp.concatenate([nearest[1], labels[index]], 1)
-        scores, index = jax.lax.top_k(scores, k)
-        return (scores, jnp.take_along_axis(classes, index, 1)), None
-
-    nothing = jnp.full((len(test), k), -jnp.inf), jnp.zeros((len(test), k), jnp.int32)
-    return jax.lax.scan(merge, nothing, (bank, labels, valid))[0]
+def _filled(rows: np.ndarray, start: int, size: int) -> jax.Array:
+    """``size`` normalised rows from ``start`` on; those after the last one are zero, so that one program does for all."""
+    part = np.asarray(rows[start : start + size], np.float32)
+    return l2_normalize(jnp.asarray(np.pad(part, ((0, size - len(part)), (0, 0)))))
 
 
 @functools.partial(jax.jit, static_argnames="k")
-def _nearest_rows(bank, rows, valid, queries, *, k):
-    return _nearest(bank, rows, valid, queries, k)[1]
-
-
-@functools.partial(jax.jit, static_argnames="k")
-def _nearest_with_scores(bank, labels, valid, test, *, k):
-    return _nearest(bank, labels, valid, test, k)
-
-
-@functools.partial(jax.jit, static_argnames=("k", "num_classes"))
-def _votes(bank, labels, valid, test, temperature, *, k, num_classes):
-    scores, classes = _nearest(bank, labels, valid, test, k)
-    return _weigh(scores, classes, temperature, num_classes=num_classes)
+def _merge(best, queries, block, start, length, *, k):
+    """The k best of those so far and one block; on ties the earlier, as top_k prefers the lower index."""
+    rows = start + jnp.arange(len(block))
+    scores = jnp.einsum("md,nd->mn", queries, block, precision="highest")
+    scores, index = jax.lax.top_k(jnp.where((rows < length)[None], scores, -jnp.inf), min(k, len(block)))
+    scores = jnp.concatenate([best[0], scores], 1)
+    rows = jnp.concatenate([best[1], rows[index]], 1)
+    scores, index = jax.lax.top_k(scores, k)
+    return scores, jnp.take_along_axis(rows, index, 1)
 
 
 @functools.partial(jax.jit, static_argnames="num_classes")

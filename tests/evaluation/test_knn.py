@@ -66,6 +66,28 @@ def test_of_equal_neighbours_the_lower_index_counts(train_block, monkeypatch):
     np.testing.assert_array_equal(votes, [[0.0, 1.0, 2.0]])
 
 
+def test_one_search_serves_every_k():
+    rng = np.random.default_rng(3)
+    train, labels, test = rng.normal(size=(40, 6)), rng.integers(0, 3, 40), rng.normal(size=(9, 6))
+    found = knn.neighbours(train, labels, test, k=20, num_classes=3)
+    assert found[0].shape == found[1].shape == (9, 20) and (np.diff(found[0]) <= 0).all()
+    for k in (1, 5, 20):
+        votes = knn.tally(*found, k=k, num_classes=3)
+        np.testing.assert_array_equal(votes, knn.votes(train, labels, test, k=k, num_classes=3))
+        np.testing.assert_allclose(votes, reference_votes(train, labels, test, k, 0.07, 3), rtol=1e-3, atol=1e-6)
+
+
+def test_a_bank_in_a_file_is_read_a_block_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(knn, "TRAIN_BLOCK", 16)
+    train, test = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32), np.eye(4, dtype=np.float32)
+    np.save(tmp_path / "bank.npy", train)
+    bank, largest = np.load(tmp_path / "bank.npy", mmap_mode="r"), []
+    filled = knn._filled
+    monkeypatch.setattr(knn, "_filled", lambda *a: largest.append(block := filled(*a)) or block)
+    np.testing.assert_array_equal(knn.nearest(bank, test, k=5), knn.nearest(train, test, k=5))
+    assert max(len(block) for block in largest) == 16
+
+
 def test_no_temperature_overflows():
     train, labels = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), np.array([0, 1, 1])
     votes = knn.votes(train, labels, np.array([[1.0, 0.0], [-1.0, -1.0]]), k=3, temperature=1e-3, num_classes=2)
