@@ -103,9 +103,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _one_line(args) -> int:
-    from jssl import compilation_cache, peers, processes
-    from jssl.train.log import NonFiniteLoss
-
+    try:
+        from jssl import compilation_cache, peers, processes
+        from jssl.train.log import NonFiniteLoss
+    except KeyboardInterrupt:  # these imports take seconds
+        print("jssl: interrupted", file=sys.stderr)
+        return 130
     compilation_cache.enable()
     try:
         if args.command in TOGETHER:
