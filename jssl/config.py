@@ -50,7 +50,8 @@ def default_config() -> ConfigDict:
             "ema": {"momentum": 0.996, "momentum_end": 1.0, "schedule": "cosine"},  # of the teacher; or linear
             "steps": 1000,
             "accumulate": 1,
-            "fsdp": 1,  # devices that share one copy of the state
+            "fsdp": 1,  # devices, or groups of ``tensor`` devices, that share one copy of the state
+            "tensor": 1,  # devices that share one part of the batch, and split wide layers between them
             # What is written and when; like the data's place and feed, it may change when a run is resumed.
             "run": {
                 "hardware": "",  # what the recipe is meant for, as jssl plan takes it: "v5e:4x4"

@@ -13,7 +13,7 @@ from jssl.train.state import init_state, make_views
 from jssl.train.step import make_train_step
 
 BATCH, SIZE = 16, 16
-RULES = ((".*", sharding.shard_largest(min_size=32)),)  # small enough that tiny layers are split, too
+RULES = sharding.table(min_size=32)  # small enough that tiny layers are split, too
 
 
 @functools.cache
@@ -66,10 +66,10 @@ def batch_shape(name: str, size: int = 2):
 
 
 @functools.cache
-def parts(name, devices=1, fsdp=1, accumulate=1, dtype=jnp.float32):
+def parts(name, devices=1, fsdp=1, tensor=1, accumulate=1, dtype=jnp.float32):
     """(method, mesh, step, initial state): built once per process, since compiling is most of a test's time."""
     method = build(name, dtype=dtype)
-    mesh, tx = sharding.make_mesh(jax.devices()[:devices], fsdp=fsdp), make_optimizer()
+    mesh, tx = sharding.make_mesh(jax.devices()[:devices], fsdp=fsdp, tensor=tensor), make_optimizer()
     state, specs = init_state(method, tx, jax.random.key(1), source_of(name).spec, mesh, RULES)
     return method, mesh, make_step(method, mesh, specs, accumulate), state, specs
 

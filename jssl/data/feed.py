@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 
 from jssl.data.source import Source
 from jssl.hints import nearest
+from jssl.sharding import sharers, shares
 
 __all__ = ["check_batch", "check_fields", "make_feed"]
 
@@ -51,11 +52,12 @@ def make_feed(name: str, source: Source, mesh: Mesh, *, seed: int, global_batch:
 
 def check_batch(global_batch: int, mesh: Mesh, num_examples: int, hosts: int = 1) -> None:
     """Raises ValueError unless every device gets the same number of examples and a batch has no example twice."""
-    if global_batch < 1 or global_batch % mesh.size:
-        near = max(mesh.size, round(global_batch / mesh.size) * mesh.size)
+    parts = shares(mesh)
+    if global_batch < 1 or global_batch % parts:
+        near = max(parts, round(global_batch / parts) * parts)
         raise ValueError(
-            f"global batch {global_batch} is not divisible by the {mesh.size} devices that share it; use {near} or "
-            f"another multiple of {mesh.size}"
+            f"global batch {global_batch} is not divisible by the {sharers(mesh)} that share it; use {near} or "
+            f"another multiple of {parts}"
         )
     if global_batch % hosts:
         raise ValueError(f"global batch {global_batch} is not divisible by {hosts} hosts; use a multiple of {hosts}")

@@ -79,7 +79,7 @@ def prospect(config: ConfigDict, card: Card, topology: Topology) -> Prospect:
     Raises:
       ValueError: whatever does not fit, in one line.
     """
-    mesh = sharding.make_mesh(topology.devices, fsdp=config.fsdp)
+    mesh = sharding.make_mesh(topology.devices, fsdp=config.fsdp, tensor=config.tensor)
     setup.check_share(config, mesh)
     run = setup.build(config, card, mesh=mesh)
     state = abstract_state(run.method, run.tx, run.key, card.spec, mesh)

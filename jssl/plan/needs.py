@@ -139,6 +139,7 @@ def setting(config: ConfigDict) -> dict[str, int | str]:
     return {
         "batch_size": config.data.batch_size,
         "fsdp": config.fsdp,
+        **({"tensor": config.tensor} if config.tensor > 1 else {}),
         "accumulate": config.accumulate,
         "remat": encoder.get("remat", "none"),
     }

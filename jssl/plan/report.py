@@ -1,5 +1,7 @@
 """A plan as text."""
 
+import math
+
 from jssl.plan.needs import Plan
 from jssl.plan.search import told
 
@@ -21,7 +23,7 @@ def size(number: float) -> str:
 def markdown(plan: Plan) -> str:
     """A plan as Markdown: a headline, what a device holds, the work, the traffic, and the cost."""
     setting = ", ".join(f"{name} {value}" for name, value in plan.setting.items() if name != "batch_size")
-    batch, devices = plan.setting["batch_size"], plan.mesh["data"] * plan.mesh["fsdp"]
+    batch, devices = plan.setting["batch_size"], math.prod(plan.mesh.values())
     chips = "1 chip" if plan.chips == 1 else f"{plan.chips} chips"
     lines = [
         f"{plan.topology}: {chips}, batch {batch} ({int(batch) // devices} a device), {setting}",

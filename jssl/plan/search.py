@@ -94,7 +94,7 @@ def told(changes: dict[str, int | str]) -> str:
 
 
 def _candidates(config: ConfigDict, card: Card, topology: Topology) -> Iterator[dict[str, int | str]]:
-    devices, share = len(topology.devices), config.fsdp
+    devices, share = len(topology.devices) // config.tensor, config.fsdp
     shares = [n for n in (share * 2**k for k in range(1, 12)) if n <= devices and devices % n == 0]
     yield from ({"fsdp": n} for n in shares)
     widest: dict[str, int | str] = {"fsdp": shares[-1]} if shares else {}

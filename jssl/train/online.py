@@ -32,8 +32,8 @@ class OnlineEvaluation:
         self._run, self._train, self._held_out = run, train, held_out
         self._bank = _subset(len(train), options.online_bank)
         self._queries = _subset(len(held_out), options.online_queries)
-        self._sharding = sharding.batch_sharding(run.mesh)
-        self._batch = min(run.config.data.batch_size, len(self._queries)) // run.mesh.size * run.mesh.size
+        self._sharding, self._parts = sharding.batch_sharding(run.mesh), sharding.shares(run.mesh)
+        self._batch = min(run.config.data.batch_size, len(self._queries)) // self._parts * self._parts
         self._loss = jax.jit(self._held_out_loss)
 
     def __call__(self, state) -> dict:

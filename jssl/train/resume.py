@@ -17,7 +17,7 @@ __all__ = ["resume"]
 
 logger = logging.getLogger(__name__)
 
-FREE = ("run.", "data.source", "data.feed", "data.options.", "fsdp", "accumulate", "steps")
+FREE = ("run.", "data.source", "data.feed", "data.options.", "fsdp", "tensor", "accumulate", "steps")
 """What may differ: keys, and sections by their dot. The data have a fingerprint; ``accumulate`` leaves the loss as it is,
 or is refused."""
 

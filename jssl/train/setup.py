@@ -79,14 +79,14 @@ def build(config: ConfigDict, card: Card, *, mesh: Mesh | None = None) -> Run:
     Args:
       config: see ``jssl.config.default_config``.
       card: of the training data.
-      mesh: the devices; all of them, laid out by ``config.fsdp``, by default.
+      mesh: the devices; all of them, laid out by ``config.fsdp`` and ``config.tensor``, by default.
 
     Raises:
       ValueError: whatever does not fit, in one line.
     """
     config = resolve_lengths(config, card.num_examples)
     if mesh is None:
-        mesh = sharding.make_mesh(fsdp=config.fsdp)
+        mesh = sharding.make_mesh(fsdp=config.fsdp, tensor=config.tensor)
         check_share(config, mesh)
     choices = {"dtype": (config.dtype, DTYPES)}
     choices |= {f"run.{name}": (config.run[name], known) for name, known in REACTIONS.items()}
@@ -105,10 +105,10 @@ def build(config: ConfigDict, card: Card, *, mesh: Mesh | None = None) -> Run:
 
 def check_share(config: ConfigDict, mesh: Mesh) -> None:
     """Raises ValueError unless every device gets the same number of examples of each micro-batch."""
-    share = mesh.size * config.accumulate
+    share = sharding.shares(mesh) * config.accumulate
     if config.data.batch_size % share:
         raise ValueError(
-            f"data.batch_size={config.data.batch_size} is not divisible by {mesh.size} devices x accumulate="
+            f"data.batch_size={config.data.batch_size} is not divisible by {sharding.sharers(mesh)} x accumulate="
             f"{config.accumulate}; use a multiple of {share}"
         )
 

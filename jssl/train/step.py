@@ -21,7 +21,7 @@ def make_train_step(
     Args:
       method: the method record (``jssl.methods``).
       tx: optax gradient transformation; it sees global arrays, so norms (clip, LARS, Muon) are global.
-      mesh: from ``sharding.make_mesh``; batches come sharded over both of its axes.
+      mesh: from ``sharding.make_mesh``; batches come sharded over ``sharding.AXES``.
       specs: TrainState of PartitionSpecs, from ``init_state``.
       momentum: step -> EMA momentum of the teacher; needed when the method has a teacher.
       accumulate: micro-batches per update. Exact for losses that are means over examples; refused for the others.
@@ -49,7 +49,7 @@ def make_train_step(
                 views,
                 keys,
                 step=step,
-                axis_name=mesh.axis_names,
+                axis_name=sharding.AXES,
             )
             if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Aux)):
                 raise ValueError(
@@ -70,15 +70,17 @@ def make_train_step(
         else:
             grads, (losses, aux) = jax.lax.scan(micro_step, zeros, micro_batches)
             grads = jax.tree.map(lambda g: g / accumulate, grads)
-        metrics = jax.tree.map(lambda m: collectives.mean(m.mean(0), mesh.axis_names), aux.metrics)
+        metrics = jax.tree.map(lambda m: collectives.mean(m.mean(0), sharding.AXES), aux.metrics)
         return losses.mean(), metrics, aux.updates, aux.embedding.reshape(-1, aux.embedding.shape[-1]), grads
 
     whole = P()
+    slices, teacher_slices = sharding.by_hand((specs.params, specs.teacher))
     sharded_gradients = jax.shard_map(
         gradients,
         mesh=mesh,
-        in_specs=(specs.params, specs.teacher, whole, P(sharding.AXES), whole, whole),
-        out_specs=(whole, whole, whole, P(sharding.AXES), specs.params),
+        axis_names=set(sharding.AXES),
+        in_specs=(slices, teacher_slices, whole, P(sharding.AXES), whole, whole),
+        out_specs=(whole, whole, whole, P(sharding.AXES), slices),
     )
 
     def step(state, batch):

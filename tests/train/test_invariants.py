@@ -74,6 +74,14 @@ def test_same_run_on_more_layouts(name, devices, fsdp):
     assert_same_on(name, devices=devices, fsdp=fsdp)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["causal_lm-rotary", "dino", "vicreg"]
+)  # vocabulary, prototypes, heads; scanned or not
+def test_same_run_with_wide_layers_split(name):
+    assert_same_on(name, devices=8, fsdp=2, tensor=2)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_state_is_sharded_and_stays_so(name):
     run = Tiny(name, devices=8, fsdp=4)
