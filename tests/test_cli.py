@@ -91,6 +91,7 @@ def test_evaluate_compares_with_random_and_pixels(finished, capsys):
     assert "| encoder |" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_of_an_older_version_is_resumed_and_evaluated(finished, tmp_path, monkeypatch):
     recipe, workdir = finished
     shutil.copytree(workdir, tmp_path / "w")

@@ -29,9 +29,9 @@ def test_every_method_has_a_row():
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, pytest.param(jnp.bfloat16, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", sorted(ROWS))
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in FAST else pytest.mark.slow) for n in sorted(ROWS)])
 def test_loss_is_traced_as_a_float32_scalar(name, dtype):
-    """What the fast run asks of every method, whatever it computes in; nothing is compiled."""
+    """Whatever a method computes in; nothing is compiled."""
     method = build(name, dtype=dtype)
 
     def gradient(key, batch):

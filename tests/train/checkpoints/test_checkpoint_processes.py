@@ -59,6 +59,7 @@ def killed_while_saving(folder, delay):
     assert_same(Checkpointer(folder, every=1).restore(abstract(state(0)))[0], state(2))
 
 
+@pytest.mark.slow
 def test_killed_while_saving(tmp_path):
     killed_while_saving(tmp_path, delay=0.02)
 

@@ -79,7 +79,11 @@ BOUND = 0.002
 
 
 @pytest.mark.parametrize(
-    "augment", [views.mae(24), views.moco_v2(24, blur=False, jitter_prob=0.0)], ids=["cubic", "linear"]
+    "augment",
+    [
+        pytest.param(views.mae(24), id="cubic", marks=pytest.mark.slow),
+        pytest.param(views.moco_v2(24, blur=False, jitter_prob=0.0), id="linear"),
+    ],
 )
 def test_crops_from_the_canvas_are_crops_of_the_originals(augment):
     many = jax.jit(jax.vmap(jax.vmap(augment.pixels, in_axes=(0, None, None)), in_axes=(None, 0, 0)))
