@@ -1,5 +1,20 @@
 """Whether a representation is collapsing, and how."""
 
-from jssl.diagnostics.collapse import alignment, alpha_req, feature_std, lidar, mean_cosine, rankme, summary, uniformity
+from jssl.diagnostics.agreement import ema_distance, mutual_information
+from jssl.diagnostics.collapse import alignment, feature_std, lidar, mean_cosine, summary, uniformity
+from jssl.diagnostics.spectrum import alpha_req, effective_rank, rankme, spectrum
 
-__all__ = ["alignment", "alpha_req", "feature_std", "lidar", "mean_cosine", "rankme", "summary", "uniformity"]
+__all__ = [
+    "alignment",
+    "alpha_req",
+    "effective_rank",
+    "ema_distance",
+    "feature_std",
+    "lidar",
+    "mean_cosine",
+    "mutual_information",
+    "rankme",
+    "spectrum",
+    "summary",
+    "uniformity",
+]

@@ -1,27 +1,22 @@
 """Measures of collapse: how much of the feature space (N, D) embeddings use, in numbers that need no labels.
 
-``feature_std``, ``mean_cosine``, ``alignment``, ``uniformity`` and ``rankme`` are jax functions and may be jitted.
-``alpha_req`` and ``lidar`` solve eigenproblems in float64 on the host. ``summary`` is what a training loop logs.
+``feature_std``, ``mean_cosine``, ``alignment`` and ``uniformity`` are jax functions and may be jitted. ``lidar`` solves an
+eigenproblem in float64 on the host. ``summary`` is what a training loop logs.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jssl.diagnostics._rows import rows_of
+from jssl.diagnostics.spectrum import rankme
 from jssl.objectives import alignment, l2_normalize, uniformity
 
-__all__ = ["alignment", "alpha_req", "feature_std", "lidar", "mean_cosine", "rankme", "summary", "uniformity"]
-
-
-def _float(features):
-    features = jnp.asarray(features)
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(f"collapse is measured on (N, D) features with N > 1, not {features.shape}")
-    return features.astype(jnp.float32)
+__all__ = ["alignment", "feature_std", "lidar", "mean_cosine", "summary", "uniformity"]
 
 
 def _normalize(features):
-    return l2_normalize(_float(features))
+    return l2_normalize(rows_of(features))
 
 
 def feature_std(features) -> jax.Array:
@@ -58,63 +53,6 @@ def mean_cosine(features) -> jax.Array:
     n = len(rows)
     # ||sum of rows||^2 holds every pair and the n rows with themselves: no N x N matrix.
     return (jnp.sum(rows.sum(0) ** 2) - jnp.sum(rows**2)) / (n * (n - 1))
-
-
-def rankme(features, *, epsilon: float = 1e-7) -> jax.Array:
-    """Effective rank exp(-sum p log p), p = sigma / sum sigma + epsilon, of the uncentred (N, D) matrix.
-
-    Args:
-      features: (N, D); as they are, neither centred nor normalised.
-      epsilon: of the paper; the code of stable-pretraining uses 1e-5.
-
-    Returns:
-      float32 scalar between 1 (one direction) and min(N, D).
-
-    >>> round(float(rankme(np.eye(4))), 3)
-    4.0
-
-    References: Garrido et al. 2023, arXiv:2210.02885.
-    """
-    singular_values = jnp.linalg.svd(_float(features), compute_uv=False)
-    p = singular_values / jnp.maximum(singular_values.sum(), 1e-30) + epsilon
-    return jnp.exp(-jnp.sum(p * jnp.log(p)))
-
-
-def alpha_req(features, *, fit_from: int = 10, fit_to: int | None = None) -> float:
-    """Decay exponent of the PCA spectrum, lambda_k ~ k^-alpha, by a log-log fit with weights 1 / k.
-
-    Near 1 is good; large is a few dominant directions, small is noise in all of them.
-
-    Args:
-      features: (N, D); centred here.
-      fit_from: ranks left out at the start.
-      fit_to: the last rank of the fit; by default every positive eigenvalue up to 500.
-
-    Returns:
-      alpha.
-
-    Raises:
-      ValueError: fewer than two ranks to fit.
-
-    >>> spectrum = np.arange(1, 31) ** -0.5
-    >>> round(alpha_req(np.concatenate([np.diag(spectrum), -np.diag(spectrum)])), 3)
-    1.0
-
-    References: Agrawal et al. 2022 (alpha-ReQ, NeurIPS); the fit is that of Stringer et al. 2019.
-    """
-    features = np.asarray(features, np.float64)
-    singular_values = np.linalg.svd(features - features.mean(0), compute_uv=False)
-    eigenvalues = singular_values**2 / (len(features) - 1)
-    if fit_to is None:
-        fit_to = min(500, int(np.sum(eigenvalues > 1e-12 * eigenvalues[0])))
-    ranks = np.arange(fit_from + 1, min(fit_to, len(eigenvalues)) + 1)
-    if len(ranks) < 2:
-        raise ValueError(
-            f"alpha-ReQ fits ranks {fit_from + 1} to {fit_to} and needs two; lower fit_from or add features"
-        )
-    x, y, weight = np.log(ranks), np.log(np.maximum(eigenvalues[ranks - 1], 1e-300)), 1.0 / ranks
-    x, y = x - np.average(x, weights=weight), y - np.average(y, weights=weight)
-    return float(-np.sum(weight * x * y) / np.sum(weight * x * x))
 
 
 def lidar(features, *, delta: float = 1e-4, epsilon: float = 1e-8) -> float:
@@ -168,7 +106,7 @@ def summary(features, *, max_rows: int = 2048) -> dict[str, float]:
     >>> sorted(summary(np.ones((4, 3))))
     ['dead_dimensions', 'feature_std', 'mean_cosine', 'rankme', 'uniformity']
     """
-    rows = _float(np.asarray(features)[:: -(-len(features) // max_rows)])
+    rows = rows_of(np.asarray(features)[:: -(-len(features) // max_rows)])
     return {name: float(value) for name, value in _summary(rows).items()}
 
 

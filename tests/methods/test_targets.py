@@ -61,9 +61,10 @@ def test_the_teacher_s_temperature_rises_and_stays():
 
 def test_collapse_shows_in_the_metrics():
     decided, undecided, one = jnp.eye(4), jnp.full((4, 4), 0.25), jnp.eye(4)[jnp.zeros(4, int)]
-    found = [target_metrics(x, None) for x in (decided, undecided, one)]
+    found = [target_metrics(x, jnp.log(8.0), None) for x in (decided, undecided, one)]
     np.testing.assert_allclose([m["target_entropy"] for m in found], [0.0, np.log(4), 0.0], atol=1e-6)
     np.testing.assert_allclose([m["prototype_perplexity"] for m in found], [4.0, 4.0, 1.0], rtol=1e-6)
+    np.testing.assert_allclose([m["target_kl"] for m in found], [np.log(8), np.log(2), np.log(8)], rtol=1e-6)
 
 
 def test_data2vec_refuses_a_norm_that_there_is_not():

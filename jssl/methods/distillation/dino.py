@@ -79,7 +79,7 @@ def build(
             updates["center"] = objectives.update_center(
                 extra["center"], logits, momentum=centering.momentum, axis_name=axis_name
             )
-        return value, Aux(updates, target_metrics(targets, axis_name), features[0])
+        return value, Aux(updates, target_metrics(targets, value, axis_name), features[0])
 
     return Method(
         "dino",

@@ -95,7 +95,7 @@ def build(
             "embeddings": jnp.stack([collectives.replicate(crop, axis_name) for crop in embeddings]),
             "queueing": jnp.asarray(step >= queue_start),
         }
-        return value, Aux(updates, target_metrics(codes, axis_name), features[0])
+        return value, Aux(updates, target_metrics(codes, value, axis_name), features[0])
 
     def update_extra(extra, updates):
         new = mean_over_micro_batches(extra, {"batch_stats": updates["batch_stats"]})

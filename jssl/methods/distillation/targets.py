@@ -33,17 +33,31 @@ def masked_targets(logits, mask, center, *, centering: Centering, temperature, a
     return objectives.softmax_center(logits, center, temperature=temperature), new_center
 
 
-def target_metrics(targets, axis_name) -> dict:
-    """(..., K) target distributions -> how undecided one is (nats; log K is uniform) and how many prototypes are in use.
+def target_metrics(targets, cross_entropy, axis_name) -> dict:
+    """What to watch in targets: how undecided one is, how many prototypes are in use, how far off the predictions are.
 
-    Entropy near log K, or a perplexity near 1, is what collapse looks like.
+    Log of the perplexity minus the entropy is what a target tells of its picture, in nats: 0 is a collapse, on one prototype
+    or on all alike.
+
+    Args:
+      targets: (..., K) distributions.
+      cross_entropy: between these and the student's, the mean over the global batch.
+      axis_name: mapped axes that the batch is split over.
+
+    Returns:
+      ``target_entropy``, the mean, in nats, log K where targets are uniform; ``prototype_perplexity``, exp of the entropy of
+      their mean; ``target_kl``, the mean divergence of the student's predictions from them, in nats.
 
     >>> for targets in (jnp.eye(4), jnp.full((4, 4), 0.25), jnp.eye(4)[jnp.zeros(4, int)]):
-    ...     print([round(float(value), 2) for value in target_metrics(targets, None).values()])
-    [0.0, 4.0]
-    [1.39, 4.0]
-    [0.0, 1.0]
+    ...     print([round(float(value), 2) for value in target_metrics(targets, 2.0, None).values()])
+    [0.0, 4.0, 2.0]
+    [1.39, 4.0, 0.61]
+    [0.0, 1.0, 2.0]
     """
     usage = collectives.mean(targets.mean(tuple(range(targets.ndim - 1))), axis_name)
     entropy = jnp.sum(entr(targets), -1).mean()
-    return {"target_entropy": entropy, "prototype_perplexity": jnp.exp(jnp.sum(entr(usage)))}
+    return {
+        "target_entropy": entropy,
+        "prototype_perplexity": jnp.exp(jnp.sum(entr(usage))),
+        "target_kl": cross_entropy - entropy,
+    }
