@@ -1,4 +1,4 @@
-"""The ``jssl`` command: pretrain, plan, bench, evaluate, embed, generate, views, methods, recipes."""
+"""The ``jssl`` command: pretrain, plan, bench, evaluate, diagnose, embed, generate, views, methods, recipes."""
 
 import argparse
 import importlib.metadata
@@ -61,6 +61,12 @@ def main(argv: list[str] | None = None) -> int:
     evaluate.add_argument("--teacher", action="store_true", help="evaluate the EMA teacher instead of the student")
     evaluate.set_defaults(run=_evaluate)
 
+    diagnose = commands.add_parser("diagnose", help="say what is wrong with a run, if anything, and what shows it")
+    diagnose.add_argument("--workdir", required=True, help="of a run, finished or under way")
+    diagnose.add_argument("--data", help="another source than the one pretrained on")
+    diagnose.add_argument("--json", action="store_true", help="JSON instead of tables")
+    diagnose.set_defaults(run=_diagnose)
+
     embed = commands.add_parser("embed", help="write features of a data set to a file")
     embed.add_argument("--workdir", required=True)
     embed.add_argument("--data", required=True, help="a source, e.g. folder:images or folder:'photos/*.jpg'")
@@ -105,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
 def _one_line(args) -> int:
     try:
         from jssl import compilation_cache, peers, processes
-        from jssl.train.log import NonFiniteLoss
+        from jssl.train.log import Collapsed, NonFiniteLoss
     except KeyboardInterrupt:  # these imports take seconds
         print("jssl: interrupted", file=sys.stderr)
         return 130
@@ -118,7 +124,7 @@ def _one_line(args) -> int:
         return args.run(args)
     except (ValueError, OSError) as error:
         return _refuse(error, 2)
-    except NonFiniteLoss as error:
+    except (NonFiniteLoss, Collapsed) as error:
         return _refuse(error, 1)
     except KeyboardInterrupt as error:
         return _refuse(error, 130)
@@ -177,6 +183,17 @@ def _evaluate(args) -> int:
     from jssl.report.evaluate import evaluate_run
 
     evaluate_run(args.workdir, protocols=args.protocols, data=args.data, use_teacher=args.teacher)
+    return 0
+
+
+def _diagnose(args) -> int:
+    import json
+
+    from jssl.report.diagnose import diagnose_run
+    from jssl.report.diagnosis_table import diagnosis_text
+
+    report = diagnose_run(args.workdir, data=args.data)
+    print(json.dumps(report, indent=1) if args.json else diagnosis_text(report))
     return 0
 
 

@@ -63,6 +63,7 @@ def default_config() -> ConfigDict:
                 "wandb": None,  # a project of Weights & Biases that metrics go to as well
                 "on_nonfinite": "stop",  # or "skip": drop the update and go on, unless most have to be dropped
                 "on_spike": "take",  # or "skip": drop an update whose loss and gradient are 6 deviations above the latest
+                "on_collapse": "warn",  # of features, at an online evaluation; or "stop" at the second in a row, or "ignore"
                 "watchdog": 600.0,  # seconds without a step after which a run hangs, if 50 steps take less; 0: never
                 "online_bank": 5000,  # examples of the online k-NN: bank and queries
                 "online_queries": 1000,

@@ -2,7 +2,7 @@
 
 from jssl.diagnostics.agreement import ema_distance, mutual_information
 from jssl.diagnostics.collapse import alignment, feature_std, lidar, mean_cosine, summary, uniformity
-from jssl.diagnostics.spectrum import alpha_req, effective_rank, rankme, spectrum
+from jssl.diagnostics.directions import alpha_req, effective_rank, rankme, spectrum
 
 __all__ = [
     "alignment",

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jssl.objectives import info_nce
+from jssl.objectives import alignment, info_nce, l2_normalize
 
-__all__ = ["ema_distance", "mutual_information"]
+__all__ = ["between", "ema_distance", "mutual_information"]
 
 
 def mutual_information(view_a, view_b, *, temperature: float = 0.1) -> jax.Array:
@@ -36,6 +36,26 @@ def mutual_information(view_a, view_b, *, temperature: float = 0.1) -> jax.Array
     References: van den Oord et al. 2018, arXiv:1807.03748; Poole et al. 2019, arXiv:1905.06922.
     """
     return jnp.log(jnp.float32(len(view_a))) - info_nce(view_a, view_b, temperature=temperature)
+
+
+def between(view_a, view_b) -> dict[str, float]:
+    """What two views share, as a diagnosis shows it.
+
+    Args:
+      view_a: (N, D), L2-normalised here.
+      view_b: (N, D), row by row of the same examples.
+
+    Returns:
+      ``alignment``, the mean squared distance of partners, and ``mutual_information``.
+
+    >>> between(np.eye(4), np.eye(4))["alignment"]
+    0.0
+    """
+    view_a, view_b = (l2_normalize(jnp.asarray(view, jnp.float32)) for view in (view_a, view_b))
+    return {
+        "alignment": float(alignment(view_a, view_b)),
+        "mutual_information": float(mutual_information(view_a, view_b)),
+    }
 
 
 def ema_distance(student, teacher) -> float:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jssl.diagnostics._rows import rows_of
-from jssl.diagnostics.spectrum import rankme
+from jssl.diagnostics.directions import rankme
 from jssl.objectives import alignment, l2_normalize, uniformity
 
 __all__ = ["alignment", "feature_std", "lidar", "mean_cosine", "summary", "uniformity"]

@@ -20,7 +20,7 @@ from jax.experimental import multihost_utils
 
 from jssl import processes
 
-__all__ = ["Entry", "Log", "NonFiniteLoss", "check_skipped", "nonfinite_loss"]
+__all__ = ["Collapsed", "Entry", "Log", "NonFiniteLoss", "check_skipped", "nonfinite_loss"]
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +130,10 @@ class Log:
 
 class NonFiniteLoss(RuntimeError):
     """The loss or a gradient was not finite, once or most of the time, and the run is to stop there."""
+
+
+class Collapsed(RuntimeError):
+    """The features collapsed, and the run is to stop there."""
 
 
 def check_skipped(log: Log, line: dict[str, float], step: int) -> None:

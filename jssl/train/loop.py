@@ -9,12 +9,13 @@ import jax
 
 from jssl import processes
 from jssl.data.card import Card
+from jssl.diagnostics.watch import Watch
 from jssl.train import setup
 from jssl.train.checkpoints import Checkpointer
 from jssl.train.initial import take_weights
-from jssl.train.log import Log, NonFiniteLoss, check_skipped, nonfinite_loss
+from jssl.train.log import Collapsed, Log, NonFiniteLoss, check_skipped, nonfinite_loss
 from jssl.train.metrics import MetricsWriter
-from jssl.train.online import OnlineEvaluation
+from jssl.train.online import OnlineEvaluation, check_collapse
 from jssl.train.progress import Progress
 from jssl.train.replaced import write_replaced
 from jssl.train.resume import resume
@@ -22,7 +23,7 @@ from jssl.train.signals import EXIT_CODES, StopSignals
 from jssl.train.watchdog import Watchdog
 from jssl.train.workdir import locked, workdir_path, write_json
 
-__all__ = ["NonFiniteLoss", "pretrain"]
+__all__ = ["Collapsed", "NonFiniteLoss", "pretrain"]
 
 
 def pretrain(
@@ -47,6 +48,7 @@ def pretrain(
       OSError: the workdir cannot be written, or was deleted.
       NonFiniteLoss: the loss was NaN or inf; nonfinite.json in the workdir names step and examples. Or most updates had to
         be skipped.
+      Collapsed: the features collapsed, and ``run.on_collapse`` is "stop".
     """
     folder = workdir_path(workdir)
     told = Progress(config.data.batch_size, shown=progress and processes.first())
@@ -99,7 +101,7 @@ def _pretrain(
             contextlib.closing(feed.iterate(start)) as batches,
             Watchdog(options.watchdog) as watchdog,
         ):
-            log = Log(batch_size)
+            log, watch = Log(batch_size), Watch()
             for step, batch in zip(range(start, steps), batches):
                 if step == start and (stop := signals.asked(start)):
                     return EXIT_CODES[stop]
@@ -131,6 +133,8 @@ def _pretrain(
                         if figures := online(state):
                             writer.write(step, figures)
                             progress.figures(done, figures)
+                            if options.on_collapse != "ignore":
+                                check_collapse(watch, figures, done, stop=options.on_collapse == "stop" and not last)
                 progress.step()
                 if save_due:
                     checkpoints.save(done, state, meta, force=True)

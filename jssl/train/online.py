@@ -1,6 +1,7 @@
 """What a run says of itself on examples that it does not train on: its own loss, collapse measures, and k-NN on labels."""
 
 import functools
+import logging
 
 import jax
 import numpy as np
@@ -8,8 +9,12 @@ import numpy as np
 from jssl import methods, sharding
 from jssl.data import Source, stack
 from jssl.diagnostics import collapse
+from jssl.diagnostics.watch import Watch
 from jssl.evaluation import extract, knn
+from jssl.train.log import Collapsed
 from jssl.train.state import make_views
+
+logger = logging.getLogger(__name__)
 
 
 class OnlineEvaluation:
@@ -30,8 +35,8 @@ class OnlineEvaluation:
             return
         options = run.config.run
         self._run, self._train, self._held_out = run, train, held_out
-        self._bank = _subset(len(train), options.online_bank)
-        self._queries = _subset(len(held_out), options.online_queries)
+        self._bank = subset(len(train), options.online_bank)
+        self._queries = subset(len(held_out), options.online_queries)
         self._sharding, self._parts = sharding.batch_sharding(run.mesh), sharding.shares(run.mesh)
         self._batch = min(run.config.data.batch_size, len(self._queries)) // self._parts * self._parts
         self._loss = jax.jit(self._held_out_loss)
@@ -83,6 +88,30 @@ class OnlineEvaluation:
         return {"loss": value, **aux.metrics}
 
 
-def _subset(length: int, limit: int) -> np.ndarray:
-    """A fixed random subset: folders are sorted by class, so the first examples would be of one."""
+def check_collapse(watch: Watch, figures: dict, step: int, *, stop: bool) -> None:
+    """Warns of a collapse that the figures of an evaluation show.
+
+    Args:
+      watch: has seen the earlier evaluations.
+      figures: from ``OnlineEvaluation``.
+      step: updates done.
+      stop: whether a second evaluation in a row ends the run. The first does not: some networks start with much the same
+        features for all examples.
+
+    Raises:
+      Collapsed: it is to end.
+    """
+    told = watch({name.removeprefix("eval/"): value for name, value in figures.items()})
+    if not told:
+        return
+    told = f"step {step}: {told}"
+    if stop and watch.in_a_row > 1:
+        raise Collapsed(
+            f"{told}; the second evaluation in a row; jssl diagnose tells more, --config.run.on_collapse=warn goes on"
+        )
+    logger.warning("%s; jssl diagnose tells more", told)
+
+
+def subset(length: int, limit: int) -> np.ndarray:
+    """The rows of a fixed random subset, ascending: folders are sorted by class, so the first examples would be of one."""
     return np.sort(np.random.default_rng(0).permutation(length)[:limit])

@@ -22,8 +22,12 @@ from jssl.train.step import make_train_step
 DTYPES = ("float32", "bfloat16")
 """Of the computation. Gradients in float16 underflow unless the loss is scaled, which nothing here does."""
 
-REACTIONS = {"on_nonfinite": ("stop", "skip"), "on_spike": ("take", "skip")}
-"""To an update whose loss or gradient is not finite, and to one that stands far above the latest."""
+REACTIONS: dict[str, tuple[str, ...]] = {
+    "on_nonfinite": ("stop", "skip"),
+    "on_spike": ("take", "skip"),
+    "on_collapse": ("warn", "stop", "ignore"),
+}
+"""To an update whose loss or gradient is not finite, to one that stands far above the latest, and to features that collapse."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +92,7 @@ def build(config: ConfigDict, card: Card, *, mesh: Mesh | None = None) -> Run:
     if mesh is None:
         mesh = sharding.make_mesh(fsdp=config.fsdp, tensor=config.tensor)
         check_share(config, mesh)
-    choices = {"dtype": (config.dtype, DTYPES)}
+    choices: dict[str, tuple[Any, tuple[str, ...]]] = {"dtype": (config.dtype, DTYPES)}
     choices |= {f"run.{name}": (config.run[name], known) for name, known in REACTIONS.items()}
     for name, (chosen, known) in choices.items():
         if chosen not in known:

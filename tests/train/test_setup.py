@@ -37,6 +37,7 @@ def make(**changes):
         ({"dtype": "bfloat"}, "dtype='bfloat'; did you mean 'bfloat16'"),
         ({"run__on_nonfinite": "skp"}, "run.on_nonfinite='skp'; did you mean 'skip'"),
         ({"run__on_spike": "drop"}, "run.on_spike='drop'; there are take, skip"),
+        ({"run__on_collapse": "halt"}, "run.on_collapse='halt'; there are warn, stop, ignore"),
     ],
 )
 def test_what_makes_no_run(changes, message):

@@ -130,7 +130,11 @@ def masked_distillation(
             axis_name=axis_name,
         )
         value = of_classes + of_patches
-        metrics = {"class_loss": of_classes, "patch_loss": of_patches, **target_metrics(class_targets, of_classes, axis_name)}
+        metrics = {
+            "class_loss": of_classes,
+            "patch_loss": of_patches,
+            **target_metrics(class_targets, of_classes, axis_name),
+        }
         if koleo_weight:
             spread = [objectives.koleo_loss(crop, axis_name=axis_name) for crop in jnp.split(pooled, 2)]
             value = value + koleo_weight * (spread[0] + spread[1])
