@@ -138,14 +138,33 @@ def make_patches(method: str, encoder: Any, *, mask_token: bool = False, **told)
 
 
 def read(networks: Networks, head: str | None = None) -> Callable:
-    """The ``apply`` of a readout, in evaluation mode: the features of the encoder, or what a head makes of the pooled."""
+    """The ``apply`` of a readout, in evaluation mode: the features of the encoder, or what a head makes of the pooled.
 
-    def apply(params, extra, inputs):
-        net = networks.frozen(params, extra)
-        features = net("encoder", inputs)
-        return features if head is None else Features(net(head, features.pooled))
+    That of the encoder takes ``last``, too: how many blocks' outputs to return.
+    """
 
-    return apply
+    def apply(params, extra, inputs, *, last=0):
+        if last and not isinstance(networks.by_name["encoder"], PatchEncoder):
+            raise ValueError("last asks for the outputs of blocks; this encoder has none")
+        return networks.frozen(params, extra)("encoder", inputs, **({"last": last} if last else {}))
+
+    def apply_head(params, extra, inputs):
+        return Features(networks.frozen(params, extra)(head, apply(params, extra, inputs).pooled))
+
+    return apply if head is None else apply_head
+
+
+def last_blocks(encoder: Encoder, *, beside: str = "") -> dict[str, str]:
+    """What ``Method.reads`` says where linear probes take the pooled outputs of the last four blocks.
+
+    Args:
+      encoder: of the method; one without blocks has nothing but its pooled features.
+      beside: what else they take: ``"mean"``.
+    """
+    if not isinstance(encoder, PatchEncoder):
+        return {}
+    words = f"last{min(4, encoder.depth)}" + (f"+{beside}" if beside else "")
+    return dict.fromkeys(("linear", "few_labels"), words)
 
 
 def readouts(networks: Networks, prepare: Callable, *heads: str) -> dict[str, Readout]:

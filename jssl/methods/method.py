@@ -62,6 +62,8 @@ class Method:
       coupled: why gradient accumulation would change the loss, or "". Batch norm need not be named here: the step sees
         the statistics in ``extra``.
       fewest: examples of a batch below which the loss says nothing: 2 where examples are compared with each other.
+      reads_teacher: the paper evaluates the EMA teacher, not the student.
+      reads: protocol -> the features that the paper gives it, see ``jssl.evaluation.selection``; pooled where it has no entry.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Method:
     teacher: Callable | None = None
     coupled: str = ""
     fewest: int = 1
+    reads_teacher: bool = False
+    reads: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def weights(state, *, teacher: bool = False) -> tuple[Any, Any]:

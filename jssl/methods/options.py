@@ -72,10 +72,12 @@ class ImageInput:
             unknown = str(error).rpartition("unexpected keyword argument ")[2].strip("'\"")
             raise ValueError(f"method.image.augment has no option {unknown!r}") from error
 
-    def prepare(self, given: Given) -> Callable:
+    def prepare(self, given: Given) -> "Prepare":
         """The deterministic view, for readouts: example -> (S, S, 3) float32."""
-        view = views.eval_view(self.eval_size or self.size, **self.statistics(given))
-        return lambda example: view(None, example["image"], example.get("size"))
+        size, statistics = self.eval_size or self.size, self.statistics(given)
+        height, width = given.spec["image"].shape[:2]
+        plain = ImageView(views.mae(size, crop_scale=(0.08, 1.0), **statistics)) if min(height, width) >= size else None
+        return Prepare(views.eval_view(size, **statistics), plain)
 
     def statistics(self, given: Given) -> dict[str, Any]:
         """``mean`` and ``std`` that pictures are normalised by.
@@ -94,6 +96,22 @@ class ImageInput:
                     f"method.image.{name}={values}: the pictures have {channels} channels; give one for each"
                 )
         return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepare:
+    """How pictures are read: ``prepare(example) -> (S, S, 3)``; and how linear probes of papers vary them.
+
+    Attributes:
+      view: the deterministic view.
+      augment: (key, example) -> (S, S, 3), a random crop that may be flipped; None where pictures are smaller than it.
+    """
+
+    view: Callable
+    augment: "ImageView | None"
+
+    def __call__(self, example: Mapping) -> jax.Array:
+        return self.view(None, example["image"], example.get("size"))
 
 
 class ImageView(NamedTuple):

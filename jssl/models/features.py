@@ -13,11 +13,15 @@ class Features(NamedTuple):
       pooled: (B, D), one vector per example; None where the encoder was told not to pool.
       tokens: (B, N, D), what was pooled: patches in raster order, words, frames; None where there are none.
       layers: (K, B, N, D), the outputs of the last K blocks, before the final norm, when they were asked for.
+      pooled_layers: (K, B, D), what pooling makes of those outputs, each after the final norm.
+      class_token: (B, D), after the final norm, where there is one.
     """
 
     pooled: jax.Array | None
     tokens: jax.Array | None = None
     layers: jax.Array | None = None
+    pooled_layers: jax.Array | None = None
+    class_token: jax.Array | None = None
 
 
 def mean_tokens(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:

@@ -1,5 +1,7 @@
 """Normalisation layers with float32 statistics, whatever the compute dtype."""
 
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -53,6 +55,11 @@ def batch_norm(
 
 def layer_norm(x: jax.Array, *, name: str, dtype=jnp.float32, param_dtype=jnp.float32) -> jax.Array:
     """Layer norm over the last axis, epsilon 1e-6; call it inside a compact method."""
+    return make_layer_norm(name=name, dtype=dtype, param_dtype=param_dtype)(x)
+
+
+def make_layer_norm(*, name: str, dtype=jnp.float32, param_dtype=jnp.float32) -> Callable[[jax.Array], jax.Array]:
+    """A function that is ``layer_norm`` with the same parameters at every call; make it inside a compact method."""
     # The two-pass variance: tokens with a large mean lose most digits in E[x^2] - E[x]^2.
     layer = nn.LayerNorm(epsilon=1e-6, dtype=jnp.float32, param_dtype=param_dtype, use_fast_variance=False, name=name)
-    return layer(x.astype(jnp.float32)).astype(dtype)
+    return lambda x: layer(x.astype(jnp.float32)).astype(dtype)

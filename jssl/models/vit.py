@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jssl.models import positions
 from jssl.models.features import Features, mean_tokens
-from jssl.models.norms import layer_norm
+from jssl.models.norms import layer_norm, make_layer_norm
 from jssl.models.transformer import Transformer, dense
 
 SIZES = {
@@ -100,7 +100,8 @@ class ViT(nn.Module):
 
         Returns:
           Features: pooled (B, width), None with ``pool="none"``; the patch tokens (B, K, width) after the final norm,
-          without class token and registers; and layers (last, B, K, width) before that norm, of the same tokens.
+          without class token and registers; layers (last, B, K, width) before that norm, of the same tokens, and
+          pooled_layers (last, B, width) after it; class_token (B, width) where there is one.
 
         Raises:
           ValueError: an image that patches do not tile, attributes that contradict each other, or more layers than
@@ -149,11 +150,21 @@ class ViT(nn.Module):
             param_dtype=self.param_dtype,
             name="encoder",
         )(x, mask=mask, keys=keys, last=last)
-        x = norm(x, name="norm")
-        tokens, layers = x[:, extra:], None if layers is None else layers[:, :, extra:]
+        final = make_layer_norm(name="norm", dtype=self.dtype, param_dtype=self.param_dtype)
+        x = final(x)
+        pool = functools.partial(self._pooled, extra=extra, token_mask=token_mask)
+        pooled_layers: jax.Array | None = None
+        if layers is not None:  # what nobody reads of these is not computed
+            if self.pool != "none":
+                pooled_layers = jnp.stack([pool(final(layer)) for layer in layers])
+            layers = layers[:, :, extra:]
+        return Features(pool(x), x[:, extra:], layers, pooled_layers, x[:, 0] if self.class_token else None)
+
+    def _pooled(self, x, *, extra: int, token_mask):
+        """(B, extra + N, D), after the final norm -> (B, D)."""
         if self.pool == "token":
-            return Features(x[:, 0], tokens, layers)
-        return Features(mean_tokens(tokens, token_mask) if self.pool == "mean" else None, tokens, layers)
+            return x[:, 0]
+        return mean_tokens(x[:, extra:], token_mask) if self.pool == "mean" else None
 
     def _check(self, images, masked: bool):
         height, width = images.shape[1:3]

@@ -217,3 +217,19 @@ def test_patch_norm_sees_neither_brightness_nor_contrast():
     plain, changed = (spread.apply(model, params, images).tokens for images in (IMAGES, 0.3 * IMAGES + 2.0))
     np.testing.assert_allclose(changed, plain, atol=1e-3)
     assert np.abs(plain[0] - plain[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("pool", ["token", "mean"])
+def test_the_blocks_are_pooled_as_the_last_one_is(pool):
+    model = ViT(**TINY, pool=pool, registers=1)
+    params = _params(model)
+    found = jax.jit(lambda x: model.apply({"params": params}, x, last=2))(IMAGES)
+    assert found.pooled_layers.shape == (2, 4, 8)
+    np.testing.assert_allclose(found.pooled_layers[-1], found.pooled, rtol=1e-5, atol=1e-6)
+    if pool == "token":
+        np.testing.assert_array_equal(found.class_token, found.pooled)
+    if pool == "mean":  # the first block's patches through the last norm, by hand
+        x = np.asarray(found.layers[0], np.float64)
+        x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+        by_hand = (x * params["norm"]["scale"] + params["norm"]["bias"]).mean(1)
+        np.testing.assert_allclose(found.pooled_layers[0], by_hand, rtol=1e-4, atol=1e-5)

@@ -45,9 +45,8 @@ def build(
       temperature: of both softmaxes.
       centering: of the targets.
     """
-    nets = Networks(
-        encoder=encoders.make("image", encoder, image_size=image.size, dtype=given.dtype), head=head.module(given.dtype)
-    )
+    backbone = encoders.make("image", encoder, image_size=image.size, dtype=given.dtype)
+    nets = Networks(encoder=backbone, head=head.module(given.dtype))
     balanced = centering.kind == "sinkhorn"
 
     def init(key, batch):
@@ -91,4 +90,6 @@ def build(
         teacher=lambda params: params,
         coupled="targets are balanced over the whole batch" if balanced else "",
         fewest=2 if balanced else 1,
+        reads_teacher=True,
+        reads=encoders.last_blocks(backbone),
     )

@@ -70,4 +70,5 @@ def build(
         class_loss=class_loss,
         shared_head=shared_head,
         koleo_weight=koleo_weight,
+        read_beside="mean",
     )

@@ -42,6 +42,7 @@ def masked_distillation(
     class_loss: Callable,
     shared_head: bool,
     koleo_weight: float = 0.0,
+    read_beside: str = "",
 ) -> Method:
     """Builds the method record.
 
@@ -52,6 +53,7 @@ def masked_distillation(
         teacher_temperature, axis_name) -> loss.
       shared_head: class token and patches go through one head.
       koleo_weight: of the loss that spreads the class tokens of each large crop.
+      read_beside: what the paper's linear probe reads beside the class tokens of the last blocks.
 
     Raises:
       ValueError: an encoder that has no patches.
@@ -153,4 +155,6 @@ def masked_distillation(
         encoders.readouts(nets, image.prepare(given), "head"),
         teacher=lambda params: params,
         coupled="targets are centred over the masked patches of the whole batch",
+        reads_teacher=True,
+        reads=encoders.last_blocks(vit, beside=read_beside),
     )

@@ -119,4 +119,6 @@ def build(
         coupled="the official sampler cuts every context to the batch's shortest"
         if blocks.sampler == "official"
         else "",
+        reads_teacher=True,
+        reads=encoders.last_blocks(vit),
     )
