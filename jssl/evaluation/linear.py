@@ -140,8 +140,8 @@ def linear_probe(
       held_out: share of the training examples that chooses, in [0, 1).
       max_steps: L-BFGS iterations per fit.
       seed: of the split.
-      index: (N,) places of the training examples among all, where each process has a part of them; all have the same test
-        examples. None: they are all here.
+      index: (N,) places of the training examples among all, where each process has a part of them, or where several rows show
+        the same one, which are then held out together; all processes have the same test examples. None: 0 to N - 1.
 
     Returns:
       dict: ``accuracy``, ``train_accuracy``, ``l2``, ``held_out`` (accuracy by strength; empty where there was no
@@ -161,13 +161,13 @@ def linear_probe(
     if not 0 <= held_out < 1:
         raise ValueError(f"held_out={held_out} is no share; give one in [0, 1)")
     index = np.arange(len(labels)) if index is None else np.asarray(index)
-    total = len(labels) if jax.process_count() == 1 else int(multihost_utils.process_allgather(len(labels)).sum())
+    total = 1 + int(index.max() if jax.process_count() == 1 else multihost_utils.process_allgather(index.max()).max())
     # Weights instead of a slice: the sweep and the last fit share one compilation.
     held_out_rows = np.random.default_rng(seed).permutation(total)[: round(held_out * total)]
     held = np.isin(index, held_out_rows).astype(np.float32)
     train, labels, held, ones = _over_processes(train, labels, held, np.ones(len(labels), np.float32))  # type: ignore[assignment]
     if standardise:
-        train, test = _standardise(train, ones, test)  # type: ignore[assignment]
+        train, test = standardised(train, ones, test)  # type: ignore[assignment]
 
     solve = functools.partial(fit, train, labels, num_classes=num_classes, max_steps=max_steps)
     strengths = sorted(l2, reverse=True)
@@ -218,7 +218,8 @@ def _count(params, features, labels, counted):
 
 
 @jax.jit
-def _standardise(train, weights, test):
+def standardised(train, weights, test):
+    """Both, less the weighted mean of ``train`` (N, D) and over its deviation; constant columns become zero."""
     weights = weights[:, None] / weights.sum()
     mean = (weights * train).sum(0, keepdims=True)
     std = jnp.sqrt((weights * (train - mean) ** 2).sum(0, keepdims=True))

@@ -1,17 +1,18 @@
 """Several subjects, several protocols, side by side: an encoder means little without its baselines."""
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from jssl import processes
 from jssl.data.source import Spec
 from jssl.diagnostics import collapse
-from jssl.evaluation import knn, linear, retrieval, zero_shot
+from jssl.evaluation import classify, retrieval, zero_shot
+from jssl.evaluation.intervals import SUFFIX
 from jssl.evaluation.remembered import remembered
-from jssl.evaluation.subject import Subject
+from jssl.evaluation.selection import WORDS, is_selection
+from jssl.evaluation.subject import Encoder, Subject
+from jssl.evaluation.words import Asked, parse, values
 
 __all__ = ["PROTOCOLS", "Protocol", "check", "evaluate"]
 
@@ -22,50 +23,41 @@ class Protocol(NamedTuple):
     Attributes:
       fields: what an example must hold beside what the readouts read.
       readouts: the names of those it needs; none for the default one, whatever its name.
-      run: subject -> figures, by name. Accuracies and recalls are shares.
+      run: (subject, **options) -> figures, by name. Accuracies and recalls are shares. Its keyword arguments are the options,
+        their defaults say of what type; those without one are none.
+      named: options that the names of the figures tell already.
+      network: it takes more than features: tokens, or the weights.
     """
 
     fields: tuple[str, ...]
     readouts: tuple[str, ...]
-    run: Callable[[Subject], dict[str, float]]
+    run: Callable[..., dict[str, float]]
+    named: tuple[str, ...] = ()
+    network: bool = False
 
-
-def _labelled(subject: Subject) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, np.ndarray], int]:
-    """The bank of labelled training examples, features and labels of the test split, and the number of classes."""
-    names = [subject.source(split).about.class_names for split in ("train", "test")]
-    if all(names) and names[0] != names[1]:
-        raise ValueError(f"the splits have other classes: {_some(names[0])}; {_some(names[1])}; their labels differ")
-    bank, test = subject.bank("label"), (subject.features("test"), subject.field("test", "label"))
-    highest = [int(labels.max(initial=0)) for labels in (bank[1], test[1])]
-    return bank, test, len(names[0] or names[1]) or 1 + max(processes.union(highest))
-
-
-def _some(names) -> str:
-    return f"{', '.join(names[:3])}{' and so on' if len(names) > 3 else ''} ({len(names)})"
-
-
-def _knn(subject: Subject) -> dict[str, float]:
-    (train, train_labels, index), (test, test_labels), num_classes = _labelled(subject)
-    # 20 neighbours are what DINO reports; 200 suit a bank of a million.
-    predicted = knn.predict(train, train_labels, test, k=20, num_classes=num_classes, index=index)
-    return {"knn": knn.accuracy(predicted, test_labels)}
-
-
-def _linear(subject: Subject) -> dict[str, float]:
-    (train, train_labels, index), (test, test_labels), num_classes = _labelled(subject)
-    result = linear.linear_probe(train, train_labels, test, test_labels, num_classes=num_classes, index=index)
-    return {"linear": result["accuracy"], "linear_train": result["train_accuracy"], "linear_l2": result["l2"]}
+    @property
+    def options(self) -> dict[str, Any]:
+        """Their defaults, by name."""
+        known = inspect.signature(self.run).parameters.values()
+        return {p.name: p.default for p in known if p.kind is p.KEYWORD_ONLY}
 
 
 def _collapse(subject: Subject) -> dict[str, float]:
     return collapse.summary(subject.features("test"))
 
 
+def _zero_shot(subject: Subject) -> dict[str, float]:
+    return zero_shot.evaluate(subject)
+
+
 PROTOCOLS: dict[str, Protocol] = {
-    "knn": Protocol(("label",), (), _knn),
-    "linear": Protocol(("label",), (), _linear),
+    "knn": Protocol(("label",), (), classify.neighbours, named=("k",)),
+    "linear": Protocol(("label",), (), classify.linear_probe),
+    "few_labels": Protocol(("label",), (), classify.few_labels, named=("n",)),
+    "attentive": Protocol(("label",), (), classify.attentive, network=True),
+    "finetune": Protocol(("label",), (), classify.finetune, network=True),
     "collapse": Protocol((), (), _collapse),
-    "zero_shot": Protocol(("label",), ("image", "text"), zero_shot.evaluate),
+    "zero_shot": Protocol(("label",), ("image", "text"), _zero_shot),
     "retrieval": Protocol(("captions",), ("image", "text"), retrieval.evaluate),
 }
 
@@ -74,36 +66,47 @@ def check(names: str | Sequence[str], subject=None, spec: Spec | None = None, *,
     """What can be known before minutes are spent on features.
 
     Args:
-      names: of protocols, or one text with commas between them.
+      names: of protocols with their options, as ``jssl.evaluation.words.parse`` takes them.
       subject: a method or a ``Subject``, with ``name`` and ``readouts``; None asks nothing of it.
       spec: of the data; None asks nothing of them.
       data: what messages call the data.
 
     Returns:
-      The names, without blanks and each once.
+      The protocols, without blanks and each once.
 
     Raises:
-      ValueError: an unknown protocol, or one that needs a readout or a field that is not there.
+      ValueError: an unknown protocol or option, or a protocol that needs a readout or a field that is not there.
 
-    >>> check("knn, linear")
-    ['knn', 'linear']
+    >>> check("knn:k=5+20, linear")
+    ['knn:k=5+20', 'linear']
     """
-    names = names.split(",") if isinstance(names, str) else names
-    names = list(dict.fromkeys(name.strip() for name in names))
-    for name in names:
+    asked = parse(names)
+    for name, options in asked:
         if name not in PROTOCOLS:
             raise ValueError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
         protocol = PROTOCOLS[name]
-        if subject is not None and not _reads(protocol, subject):
+        values(Asked(name, options), protocol.options)
+        if subject is not None and not set(protocol.readouts) <= set(subject.readouts):
             needs, has = " and ".join(protocol.readouts), " and ".join(subject.readouts) or "none by name"
             raise ValueError(f"{name} needs the readouts {needs}; {subject.name} has {has}")
+        words = options.get("features", "pooled")
+        if subject is not None and not (words in subject.readouts or is_selection(words)):
+            raise ValueError(f"{name}:features={words}: use {', '.join([*subject.readouts, *WORDS])}")
         for field in protocol.fields:
             if spec is not None and field not in spec:
                 raise ValueError(f"{name} needs {_plural(field)}; {data} has none")
-    return names
+    return [str(each) for each in asked]
 
 
-def _reads(protocol: Protocol, subject) -> bool:
+def _able(asked: Asked, subject: Subject) -> bool:
+    """Whether a subject has what a protocol takes."""
+    protocol, words = PROTOCOLS[asked.name], asked.options.get("features", "pooled")
+    if protocol.network and not isinstance(subject, Encoder):
+        return False
+    if asked.name == "finetune" and getattr(subject, "finetune", None) is None:
+        return False
+    if isinstance(subject, Encoder) and not subject.knows(words):
+        return False
     return set(protocol.readouts) <= set(subject.readouts)
 
 
@@ -118,24 +121,46 @@ def evaluate(
 
     Args:
       subjects: name -> what is evaluated.
-      protocols: keys of ``PROTOCOLS``, see ``check``.
+      protocols: as ``check`` takes them.
 
     Returns:
-      name -> figure -> float. A subject without the readouts of a protocol, as the raw input has none for text, lacks
-      its figures.
+      name -> figure -> float. Options that a figure's name does not tell follow it in brackets: ``linear[solver=sgd]``; the
+      half width of a 95 % interval of several seeds ends in ``_ci95``. A subject without the readouts of a protocol, as the
+      raw input has none for text, lacks its figures.
 
     Raises:
       ValueError: an unknown protocol, one that no subject has the readouts for, a field that the data lack.
     """
-    names = check(protocols)
+    names = parse(check(protocols))
     results: dict[str, dict[str, float]] = {name: {} for name in subjects}
-    for protocol in names:
-        able = [subject for subject in subjects.values() if _reads(PROTOCOLS[protocol], subject)]
+    for asked in names:
+        able = [subject for subject in subjects.values() if _able(asked, subject)]
         for subject in able or subjects.values():
-            check([protocol], subject, subject.spec)
+            check([str(asked)], subject, subject.spec)
     for name, subject in subjects.items():
-        for protocol in names:
-            if _reads(PROTOCOLS[protocol], subject):
-                run, key = functools.partial(PROTOCOLS[protocol].run, subject), subject.key
-                results[name] |= run() if key is None else remembered([*key, protocol], run)
+        for asked in names:
+            if _able(asked, subject):
+                results[name] |= _figures(asked, subject)
     return results
+
+
+def _figures(asked: Asked, subject: Subject) -> dict[str, float]:
+    protocol = PROTOCOLS[asked.name]
+    run, key = functools.partial(protocol.run, subject, **values(asked, protocol.options)), subject.key
+    reads = {} if "features" in asked.options else {k: v for k, v in subject.reads.items() if k == asked.name}
+    found = run() if key is None else remembered([*key, str(asked), reads], run)
+    untold = (
+        option for option in asked.options if option not in (*protocol.named, "seeds")
+    )  # an interval tells of seeds
+    told = ",".join(f"{option}={asked.options[option]}" for option in untold)
+    return {_named(figure, told): value for figure, value in found.items()}
+
+
+def _named(figure: str, told: str) -> str:
+    """The name of a figure with the options in brackets, before what ends the name of a half width.
+
+    >>> _named("linear_ci95", "solver=sgd")
+    'linear[solver=sgd]_ci95'
+    """
+    name = figure.removesuffix(SUFFIX)
+    return (f"{name}[{told}]" if told else name) + (SUFFIX if figure != name else "")

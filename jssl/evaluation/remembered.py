@@ -10,7 +10,7 @@ from jssl import processes, user_cache
 
 __all__ = ["remembered"]
 
-_EDITION = 1
+_EDITION = 2
 """Of the figures: one more when a protocol or a baseline begins to give other ones."""
 
 

@@ -1,7 +1,8 @@
 """What is evaluated: frozen features of the splits of a data set, with the fields of the examples beside them."""
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -10,10 +11,15 @@ from jax.sharding import NamedSharding
 
 from jssl.data.source import About, Source, Spec
 from jssl.evaluation import baselines
+from jssl.evaluation.augmented import Augmented, Views
 from jssl.evaluation.features import extract, stream
 from jssl.evaluation.reading import batches, collect
+from jssl.evaluation.selection import WORDS, is_selection, select
 
 __all__ = ["Encoder", "Raw", "Subject", "Text"]
+
+Bank = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Features, values of a field, and which example each row is."""
 
 KEPT = ("label", "captions")
 """Fields that are kept from the pass that computes features, so that nothing is decoded twice for them."""
@@ -42,10 +48,12 @@ class Subject(abc.ABC):
       readouts: names of its readouts, the default first; none where there is but one kind of features.
       text: how texts are made for its text readout; None where there is none.
       identity: what its figures hang on beside the data, as JSON, where they are worth keeping; None where they are not.
+      reads: protocol -> the features that it takes unless it is told which; the default readout where it has no entry.
     """
 
     name: str
     readouts: tuple[str, ...] = ()
+    reads: Mapping[str, str] = MappingProxyType({})
     text: Text | None = None
     identity: Any = None
 
@@ -84,25 +92,46 @@ class Subject(abc.ABC):
         return name in self.spec
 
     def features(self, split: str, readout: str | None = None) -> np.ndarray:
-        """(N, D) float32 of a split through a readout, the default one if None."""
+        """(N, D) float32 of a split through a readout, the default one if None, or as ``selection.WORDS`` say."""
         key = split, self._known(readout)
         if key not in self._features:
             self._compute(*key)
         return self._features[key]
 
-    def bank(self, field: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def bank(self, field: str, readout: str | None = None) -> Bank:
         """What a protocol learns from: of the training split, this process's part of the features, and of a field.
+
+        Args:
+          field: labels, say.
+          readout: see ``features``.
 
         Returns:
           (n, D) float32, (n, ...), and (n,), their places among all examples, ascending. One process has them all.
         """
-        features, values = self.features("train"), self.field("train", field)
+        features, values = self.features("train", readout), self.field("train", field)
         index = np.arange(jax.process_index(), len(features), jax.process_count())
         return (features, values, index) if len(index) == len(features) else (features[index], values[index], index)
 
+    def augmented(self, field: str, readout: str | None = None, *, views: int, seed: int) -> Bank:
+        """``bank`` of random views of the training examples, all of them in every process; one without views has the plain one.
+
+        Returns:
+          (n views, D) float32, (n views, ...), and (n views,), which example each row shows.
+        """
+        del views, seed
+        features = self.features("train", readout)
+        return features, self.field("train", field), np.arange(len(features))
+
+    def knows(self, readout: str) -> bool:
+        """Whether ``features`` takes this."""
+        return readout in self.readouts or is_selection(readout)
+
     def _known(self, readout: str | None) -> str:
-        if readout is not None and readout not in self.readouts:
-            raise ValueError(f"{self.name} has no readout {readout!r}; it has {', '.join(self.readouts) or 'one'}")
+        if readout and not self.knows(readout):
+            known = ", ".join(self.readouts) or "one"
+            raise ValueError(
+                f"{self.name} has no readout {readout!r}; it has {known}, and {', '.join(WORDS)} of the first"
+            )
         return readout or next(iter(self.readouts), "")
 
     def field(self, split: str, name: str) -> np.ndarray:
@@ -135,6 +164,8 @@ class Encoder(Subject):
       text: what the text readout was trained on, known to the run; by default as the data say.
       name: what messages call it.
       identity: see ``Subject``.
+      reads: see ``Subject``.
+      finetune: options of the protocol ``finetune`` -> its figures; None where the network cannot be trained on.
 
     >>> from types import SimpleNamespace as Namespace
     >>> from jssl.evaluation.texts import Texts
@@ -156,11 +187,14 @@ class Encoder(Subject):
         text: Text | None = None,
         name: str = "the encoder",
         identity: Any = None,
+        reads: Mapping[str, str] = MappingProxyType({}),
+        finetune: Callable[..., dict[str, float]] | None = None,
     ):
         super().__init__(sources)
+        self.reads, self.finetune = reads, finetune
         self.name, self.readouts, self.identity = name, tuple(readouts), identity
         self._readouts, self._variables = readouts, variables
-        self._bank: dict[str, tuple] = {}
+        self._bank: dict[tuple[str, str], tuple] = {}
         self._layout: dict[str, Any] = {"batch_size": batch_size, "sharding": sharding}
         self.text = text or self._text()
 
@@ -170,26 +204,46 @@ class Encoder(Subject):
         return Text(self.about.tokenizer, self.spec["captions"].shape[1])
 
     def stream(
-        self, split: str, readout: str | None = None, *, fields: Sequence[str] = (), tokens: bool = False
+        self,
+        split: str,
+        readout: str | None = None,
+        *,
+        fields: Sequence[str] = (),
+        tokens: bool = False,
+        indices: Iterable[int] | None = None,
     ) -> Iterator[dict[str, np.ndarray]]:
         """Features of a split batch by batch, see ``jssl.evaluation.stream``; none are kept."""
-        name, source = self._known(readout), self.source(split)
-        return stream(self._readouts[name], self._variables, source, fields=fields, tokens=tokens, **self._layout)
+        found, source = self._readout(readout), self.source(split)
+        return stream(found, self._variables, source, fields=fields, tokens=tokens, indices=indices, **self._layout)
 
-    def bank(self, field):
+    def bank(self, field, readout=None):
         if jax.process_count() == 1:
-            return super().bank(field)
-        if field not in self._bank:
-            name, source = self._known(None), self.source("train")
+            return super().bank(field, readout)
+        key = field, self._known(readout)
+        if key not in self._bank:
+            source = self.source("train")
             layout = self._layout | {"fields": (field,), "share": True}
             # A batch that is larger than the split would leave the last processes without a row.
             devices = jax.device_count()
             layout["batch_size"] = min(layout["batch_size"], -(-len(source) // devices) * devices)
-            parts = list(stream(self._readouts[name], self._variables, source, **layout))
-            self._bank[field] = tuple(
-                np.concatenate([part[key] for part in parts]) for key in ("features", field, "index")
+            parts = list(stream(self._readout(readout), self._variables, source, **layout))
+            self._bank[key] = tuple(
+                np.concatenate([part[name] for part in parts]) for name in ("features", field, "index")
             )
-        return self._bank[field]
+        return self._bank[key]
+
+    def augmented(self, field, readout=None, *, views, seed):
+        found, examples = self._readout(readout), self.source("train")
+        if getattr(found.prepare, "augment", None) is None:
+            raise ValueError(f"views={views}: {self.name} has no random crops of these examples; leave it out")
+        source = Views(examples, views, seed=seed)
+        parts = stream(Augmented(found), self._variables, source, fields=(field,), **self._layout)
+        arrays = collect(parts, len(source))
+        return arrays["features"], arrays[field], np.arange(len(source)) % len(examples)
+
+    def _readout(self, readout: str | None):
+        name = self._known(readout)
+        return self._readouts[name] if name in self._readouts else select(self._readouts[self.readouts[0]], name)
 
     def encode(self, readout, source):
         return extract(self._readouts[readout], self._variables, source, **self._layout)
@@ -216,6 +270,10 @@ class Raw(Subject):
     """
 
     name = identity = "the raw input"
+
+    def _known(self, readout):
+        super()._known(readout)
+        return ""  # whatever the words, there is but one kind
 
     def encode(self, readout, source):
         raise ValueError(f"{self.name} has no readout {readout!r}")

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import optax
@@ -48,7 +49,15 @@ class Loaded:
         if teacher and self.run.method.teacher is None:
             raise ValueError(f"{self.run.method.name} has no teacher; leave --teacher out")
 
-    def encoder(self, sources, *, trained: bool = True, teacher: bool = False, batch_size: int = 256) -> Encoder:
+    def encoder(
+        self,
+        sources,
+        *,
+        trained: bool = True,
+        teacher: bool = False,
+        batch_size: int = 256,
+        finetune: Callable[..., dict[str, float]] | None = None,
+    ) -> Encoder:
         """What is evaluated: the features that its readouts give of ``sources``, split -> Source.
 
         Args:
@@ -56,6 +65,7 @@ class Loaded:
           trained: or as it was at step 0.
           teacher: read the EMA teacher.
           batch_size: examples at a time; rounded up to what the devices divide.
+          finetune: see ``Encoder``.
 
         Raises:
           ValueError: a method without teacher.
@@ -71,6 +81,8 @@ class Loaded:
             text=self.text,
             name=self.run.method.name,
             identity=None if trained else self._untrained(),
+            reads=self.run.method.reads,
+            finetune=finetune,
         )
 
     def _untrained(self) -> dict:

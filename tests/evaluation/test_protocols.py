@@ -2,13 +2,14 @@
 
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hand_made import Arrays, Readout
 
 from jssl.data.source import About
-from jssl.evaluation import PROTOCOLS, Encoder, Raw, baselines, check, evaluate
+from jssl.evaluation import PROTOCOLS, Encoder, Raw, baselines, check, evaluate, few_labels
 from jssl.models.features import Features
 
 
@@ -57,11 +58,103 @@ def test_a_tiny_set_is_evaluated():
 
 
 def test_an_unknown_protocol_is_named():
-    with pytest.raises(ValueError, match="no protocol 'lienar'; there are knn, linear, collapse, zero_shot, retrieval"):
+    with pytest.raises(ValueError, match=f"no protocol 'lienar'; there are {', '.join(PROTOCOLS)}$"):
         evaluate({}, protocols=("lienar",))
     assert check(" knn, linear ,knn") == check(["linear ", "knn"])[::-1] == ["knn", "linear"]
     with pytest.raises(ValueError, match="no protocol ''"):
         check("knn,")
+
+
+@pytest.mark.parametrize(
+    ("protocols", "message"),
+    [
+        ("knn:kk=5", "the protocol knn has no option 'kk'; did you mean 'k'"),
+        ("collapse:k=5", "the protocol collapse has no option 'k'; it has none"),
+        ("knn:k=five", r"option k=five of the protocol knn: expected the like of 20"),
+        ("knn:k", "the option 'k' of the protocol knn has no value"),
+        ("linear:standardise=1", "option standardise=1 of the protocol linear: expected the like of True"),
+        ("linear:features=last0", "linear:features=last0: use audio, pooled, token, mean, last<n>"),
+    ],
+)
+def test_a_wrong_option_is_said_in_one_line(protocols, message):
+    with pytest.raises(ValueError, match=message):
+        check(protocols, SimpleNamespace(name="x", readouts={"audio": None}))
+
+
+def blobs(seed=0, train=120, test=100, spread=0.1):
+    rng = np.random.default_rng(seed)
+    y, test_y = rng.integers(0, 3, train), rng.integers(0, 3, test)
+    near = lambda labels: np.eye(5)[labels] + spread * rng.normal(size=(len(labels), 5))  # noqa: E731
+    return (near(y), y), (near(test_y), test_y)
+
+
+def test_options_reach_the_protocol_and_name_its_figures():
+    one = {"encoder": subject(*blobs(spread=1.0))}
+    row = evaluate(one, protocols="knn:k=1+20&temperature=0.5,linear:solver=sgd,epochs=5,seeds=3,linear")["encoder"]
+    assert {"knn_1[temperature=0.5]", "knn[temperature=0.5]", "linear"} <= set(row)
+    assert row["linear[solver=sgd,epochs=5]"] > 0.5 < row["linear"]
+    assert 0 < row["linear[solver=sgd,epochs=5]_ci95"] < 0.2
+    assert row["knn_1[temperature=0.5]"] != row["knn[temperature=0.5]"]
+
+
+def test_few_labels_are_drawn_several_times():
+    found = evaluate({"x": subject(*blobs(spread=0.6))}, protocols="few_labels:n=1+100%,seeds=3,linear")["x"]
+    assert found["few_labels_100%"] == pytest.approx(found["linear"], abs=0.02) and found["few_labels_1_ci95"] > 0
+    assert 1 / 3 < found["few_labels_1"] < found["few_labels_100%"]
+    rows = few_labels.choose(np.array([0] * 10 + [1] * 1000), "1%", seed=0)
+    assert len(rows) == 11 and (rows >= 10).sum() == 10
+    with pytest.raises(ValueError, match="n=ten is no number of labels"):
+        evaluate({"x": subject(*blobs())}, protocols="few_labels:n=ten")
+
+
+def test_which_features_is_an_option_and_a_method_has_its_own():
+    """Two halves of the columns: the pooled ones say nothing, the tokens tell the class."""
+    (x, y), (test_x, test_y) = blobs()
+    readout = Readout(
+        lambda example: example["audio"], lambda params, extra, x: Features(jnp.zeros_like(x), x[:, None])
+    )
+
+    def one(**options):
+        sources = {"train": through(x, y), "test": through(test_x, test_y)}
+        return {"x": Encoder({"audio": readout}, ((), {}), sources, **options)}
+
+    assert evaluate(one(), protocols="knn")["x"]["knn"] < 0.6
+    assert evaluate(one(), protocols="knn:features=mean")["x"]["knn[features=mean]"] == 1.0
+    assert evaluate(one(), protocols="knn:features=pooled+mean")["x"]["knn[features=pooled+mean]"] == 1.0
+    assert evaluate(one(reads={"knn": "mean"}), protocols="knn,linear")["x"]["knn"] == 1.0
+    assert evaluate(one(reads={"knn": "mean"}), protocols="knn:features=pooled")["x"]["knn[features=pooled]"] < 0.6
+    with pytest.raises(ValueError, match="features=last2: this readout has no blocks to read"):
+        evaluate(one(), protocols="knn:features=last2")
+    with pytest.raises(ValueError, match="features=token: this encoder has no class token"):
+        evaluate(one(), protocols="knn:features=token")
+
+
+def test_a_linear_probe_of_random_views_holds_an_example_out_with_all_its_views():
+    prepare = SimpleNamespace(augment=lambda key, example: example["audio"] + 0.1 * jax.random.normal(key, (5,)))
+
+    class Prepare:
+        augment = staticmethod(prepare.augment)
+
+        def __call__(self, example):
+            return example["audio"]
+
+    (x, y), (test_x, test_y) = blobs(train=40)
+    readout = Readout(Prepare(), lambda params, extra, x: Features(x))
+    sources = {"train": through(x, y), "test": through(test_x, test_y)}
+    encoder = Encoder({"audio": readout}, ((), {}), sources, batch_size=16)
+    features, labels, index = encoder.augmented("label", views=3, seed=0)
+    assert features.shape == (120, 5) and (labels == np.tile(y, 3)).all() and (index == np.tile(range(40), 3)).all()
+    views = features.reshape(3, 40, 5)
+    np.testing.assert_allclose(views.mean(0), x, atol=0.3)
+    assert (
+        np.abs(views[0] - views[1]).min(1).max() > 0
+        and (encoder.augmented("label", views=3, seed=0)[0] == features).all()
+    )
+    assert (encoder.augmented("label", views=3, seed=1)[0] != features).any()
+    found = evaluate({"x": encoder}, protocols="linear:views=3,linear:solver=sgd,views=2,epochs=40")["x"]
+    assert found["linear[views=3]"] == found["linear[solver=sgd,views=2,epochs=40]"] == 1.0
+    with pytest.raises(ValueError, match="views=2: the encoder has no random crops"):
+        evaluate({"x": subject((x, y), (test_x, test_y))}, protocols="linear:views=2")
 
 
 @pytest.mark.parametrize(
