@@ -1,4 +1,4 @@
-"""The ``jssl`` command: pretrain, plan, bench, evaluate, diagnose, embed, generate, views, methods, recipes."""
+"""The ``jssl`` command: pretrain, plan, bench, evaluate, compare, diagnose, embed, generate, views, methods, recipes."""
 
 import argparse
 import importlib.metadata
@@ -52,14 +52,26 @@ def main(argv: list[str] | None = None) -> int:
     bench.add_argument("--json", action="store_true", help="JSON instead of a table")
     bench.set_defaults(run=_bench)
 
-    evaluate = commands.add_parser("evaluate", help="k-NN and linear accuracy of the frozen features")
+    evaluate = commands.add_parser("evaluate", help="k-NN, linear accuracy and more of the frozen features")
     evaluate.add_argument("--workdir", required=True)
     evaluate.add_argument(
-        "--protocols", default="knn,linear", help="comma-separated: knn, linear, collapse, zero_shot, retrieval"
+        "--protocols",
+        default="knn,linear",
+        help="with options, e.g. knn:k=5+20,linear:solver=sgd,few_labels:n=1%%+10,attentive,finetune:epochs=10,collapse,zero_shot,"
+        "retrieval",
     )
     evaluate.add_argument("--data", help="another source than the one pretrained on, e.g. tar:'images/*.tar.gz'")
-    evaluate.add_argument("--teacher", action="store_true", help="evaluate the EMA teacher instead of the student")
+    evaluate.add_argument(
+        "--teacher",
+        action=argparse.BooleanOptionalAction,
+        help="evaluate the EMA teacher, or the student; by default what the method's paper evaluates",
+    )
     evaluate.set_defaults(run=_evaluate)
+
+    compare = commands.add_parser("compare", help="evaluated runs side by side, and whether protocols rank them alike")
+    compare.add_argument("workdirs", nargs="+", metavar="RUN", help="workdirs of runs, e.g. runs/*")
+    compare.add_argument("--json", action="store_true", help="JSON instead of tables")
+    compare.set_defaults(run=_compare)
 
     diagnose = commands.add_parser("diagnose", help="say what is wrong with a run, if anything, and what shows it")
     diagnose.add_argument("--workdir", required=True, help="of a run, finished or under way")
@@ -183,6 +195,13 @@ def _evaluate(args) -> int:
     from jssl.report.evaluate import evaluate_run
 
     evaluate_run(args.workdir, protocols=args.protocols, data=args.data, use_teacher=args.teacher)
+    return 0
+
+
+def _compare(args) -> int:
+    from jssl.report.compare import compare_runs
+
+    compare_runs(args.workdirs, as_json=args.json)
     return 0
 
 

@@ -1,10 +1,10 @@
 """What changed between two configs, field by field."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["config_difference"]
+__all__ = ["config_difference", "differing_fields"]
 
 
 def config_difference(old: dict, new: dict) -> list[str]:
@@ -33,6 +33,28 @@ def config_difference(old: dict, new: dict) -> list[str]:
             texts = [repr(side[name]) for side in (before, after)]
         lines.append(f"{name}: {texts[0]} -> {texts[1]}")
     return lines
+
+
+def differing_fields(configs: Mapping[str, dict]) -> dict[str, dict[str, Any]]:
+    """In which fields several configs are not all the same, compared as in ``config_difference``.
+
+    Args:
+      configs: by name; nested dicts.
+
+    Returns:
+      field -> name -> value, sorted by field; a name lacks the fields that its config has not.
+
+    >>> differing_fields({"a": {"seed": 0, "method": {"name": "dino"}}, "b": {"seed": 0, "method": {"name": "mae"}}})
+    {'method.name': {'a': 'dino', 'b': 'mae'}}
+    """
+    fields = {name: dict(_fields(config)) for name, config in configs.items()}
+    found = {}
+    for field in sorted(set().union(*fields.values())):
+        has = {name: values[field] for name, values in fields.items() if field in values}
+        first = next(iter(has.values()))
+        if len(has) < len(fields) or not all(_same(first, value) for value in has.values()):
+            found[field] = has
+    return found
 
 
 def _fields(config: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:

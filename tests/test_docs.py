@@ -88,7 +88,7 @@ def simclr(page, kind):
     return methods.build("simclr", spec=page.spec, encoder=getattr(page, f"{kind}_encoder"), **options)
 
 
-@pytest.mark.parametrize("page", ("README.md", "docs/diagnosis.md"))
+@pytest.mark.parametrize("page", ("README.md", "docs/diagnosis.md", "docs/evaluation.md"))
 def test_the_programs_on_a_page_run(run_page, page):
     run_page(page)
 
