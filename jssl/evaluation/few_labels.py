@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from jssl.data.source import Source
-
-__all__ = ["Subset", "choose"]
+__all__ = ["choose"]
 
 
 def choose(labels, amount: str, *, seed: int) -> np.ndarray:
@@ -38,26 +36,3 @@ def choose(labels, amount: str, *, seed: int) -> np.ndarray:
         count = max(1, round(len(rows) * value / 100)) if percent else int(value)
         chosen.append(rng.permutation(rows)[:count])
     return np.sort(np.concatenate(chosen))
-
-
-class Subset(Source):
-    """Some examples of a source.
-
-    Args:
-      source: the examples.
-      rows: (n,) which of them.
-
-    >>> from jssl.evaluation.texts import Texts
-    >>> Subset(Texts(np.array([[5], [7]], np.int32)), np.array([1]))[0]["captions"].item()
-    7
-    """
-
-    def __init__(self, source: Source, rows: np.ndarray):
-        self._source, self._rows = source, rows
-        self.spec, self.about = source.spec, source.about
-
-    def __len__(self):
-        return len(self._rows)
-
-    def __getitem__(self, index):
-        return self._source[int(self._rows[index])]

@@ -12,7 +12,8 @@ from tqdm import tqdm
 from jssl import data, methods, processes, sharding
 from jssl.data import Source
 from jssl.evaluation import Encoder, extract
-from jssl.evaluation.few_labels import Subset, choose
+from jssl.evaluation.few_labels import choose
+from jssl.evaluation.parts import Part
 from jssl.evaluation.reading import batches
 from jssl.methods import encoders
 from jssl.methods.options import Given, ImageInput
@@ -123,7 +124,7 @@ class FineTuning:
         if amount == "100%":
             return source
         labels = np.concatenate([batch["label"] for batch in batches(source)])
-        return Subset(source, choose(labels, amount, seed=seed))
+        return Part(source, choose(labels, amount, seed=seed))
 
     def _method(self, source: Source, drop_path: float, mixup: float, label_smoothing: float):
         """The method, and how many blocks its encoder has: 0 for one without."""
