@@ -1,4 +1,4 @@
-"""The ``jssl`` command: pretrain, plan, bench, evaluate, compare, diagnose, embed, generate, views, methods, recipes."""
+"""The ``jssl`` command: pretrain, plan, bench, evaluate, compare, diagnose, report, embed, generate, views, methods, recipes."""
 
 import argparse
 import importlib.metadata
@@ -98,6 +98,13 @@ def main(argv: list[str] | None = None) -> int:
     generate.add_argument("--top-k", type=int, default=0, help="draw among so many of the likeliest; 0: among all")
     generate.add_argument("--seed", type=int, default=0)
     generate.set_defaults(run=_generate)
+
+    report = commands.add_parser("report", help="write a page about runs: figures, curves, pictures, differences")
+    report.add_argument("workdirs", nargs="+", metavar="RUN", help="workdirs of jssl pretrain")
+    report.add_argument("--out", default="report.html", help="the file; report.html by default")
+    report.add_argument("--data", help="another source of pictures than the one pretrained on")
+    report.add_argument("--no-pictures", action="store_true", help="read no checkpoint and no data")
+    report.set_defaults(run=_report)
 
     views = commands.add_parser("views", help="show what the method sees of some examples")
     views.add_argument("--config", required=True)
@@ -245,6 +252,14 @@ def _generate(args) -> int:
             seed=args.seed,
         )
     )
+    return 0
+
+
+def _report(args) -> int:
+    from jssl.report.page import write_page
+
+    write_page(args.workdirs, args.out, data=args.data, pictures=not args.no_pictures)
+    print(args.out)
     return 0
 
 

@@ -34,6 +34,19 @@ class Readout(NamedTuple):
     apply: Callable
 
 
+class Show(NamedTuple):
+    """What a method predicts, for people to look at.
+
+    Attributes:
+      caption: what the pictures are, in their order.
+      apply: (params, teacher, extra, views) -> a tuple of arrays, one picture per example in each: (B, H, W, C), normalised as the
+        views are, or (B, h, w), a map of the patches.
+    """
+
+    caption: str
+    apply: Callable
+
+
 def mean_over_micro_batches(extra: dict, updates: dict) -> dict:
     """The usual ``update_extra``: each entry is replaced by the mean of what the micro-batches contributed.
 
@@ -64,6 +77,7 @@ class Method:
       fewest: examples of a batch below which the loss says nothing: 2 where examples are compared with each other.
       reads_teacher: the paper evaluates the EMA teacher, not the student.
       reads: protocol -> the features that the paper gives it, see ``jssl.evaluation.selection``; pooled where it has no entry.
+      shows: title -> Show, for ``jssl report``.
     """
 
     name: str
@@ -78,6 +92,7 @@ class Method:
     fewest: int = 1
     reads_teacher: bool = False
     reads: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    shows: Mapping[str, Show] = dataclasses.field(default_factory=dict)
 
 
 def weights(state, *, teacher: bool = False) -> tuple[Any, Any]:

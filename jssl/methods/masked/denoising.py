@@ -5,7 +5,7 @@ import jax
 from jssl import objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.masked.dense import decode, encoder_decoder
-from jssl.methods.method import Aux, Method
+from jssl.methods.method import Aux, Method, Show
 from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
 
@@ -64,6 +64,16 @@ def build(
         value = objectives.denoising_loss(prediction, batch["clean"], axis_name=axis_name)
         return value, Aux(networks.updates(net), {}, pooled)
 
+    def show(params, teacher, extra, batch):
+        del teacher
+        return batch["corrupted"], decode(nets.frozen(params, extra), batch["corrupted"])[0], batch["clean"]
+
     return Method(
-        "denoising", frozenset({"image"}), make_views, init, loss, encoders.readouts(nets, image.prepare(given))
+        "denoising",
+        frozenset({"image"}),
+        make_views,
+        init,
+        loss,
+        encoders.readouts(nets, image.prepare(given)),
+        shows={"Restored": Show("the corrupted picture, what was made of it, and the picture itself", show)},
     )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jssl import objectives, views
 from jssl.methods import encoders, networks
-from jssl.methods.method import Aux, Method
+from jssl.methods.method import Aux, Method, Show
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput, Transformer
 from jssl.methods.registry import register
@@ -84,6 +84,13 @@ def build(
         masks = views.multi_block(mask_key, example["batch_key"], grid, **draw)
         return {"image": view(image_key, example), **masks}
 
+    def targets(ema, batch):
+        """Normalised features of the whole picture, read at each block's patches; and the pooled ones."""
+        whole = ema("encoder", batch["image"])
+        tokens = whole.tokens.astype(jnp.float32)
+        tokens = (tokens - tokens.mean(-1, keepdims=True)) * jax.lax.rsqrt(tokens.var(-1, keepdims=True) + 1e-5)
+        return jax.vmap(lambda tokens, indices: tokens[indices])(tokens, batch["target"]), whole.pooled
+
     def predict(net, batch):
         """(B, M, Kt, D): the features of each block's patches, from the context."""
         context, mask = batch["context"], batch["context_mask"]
@@ -98,16 +105,27 @@ def build(
         if blocks.sampler == "official":
             batch = views.truncate_context(batch, axis_name)
         ema = nets.teacher(teacher, extra, axis_name=axis_name)
-        whole = ema("encoder", batch["image"])
-        # Targets: normalised features of the whole picture, read at each block's patches.
-        tokens = whole.tokens.astype(jnp.float32)
-        tokens = (tokens - tokens.mean(-1, keepdims=True)) * jax.lax.rsqrt(tokens.var(-1, keepdims=True) + 1e-5)
-        target = jax.vmap(lambda tokens, indices: tokens[indices])(tokens, batch["target"])
+        target, pooled = targets(ema, batch)
         net = nets.student(params, extra, keys=keys, axis_name=axis_name)
         weights = batch["target_mask"].astype(jnp.float32)
         value = objectives.jepa_loss(predict(net, batch), target, weights=weights, axis_name=axis_name)
-        return value, Aux(networks.updates(net, ema), {}, whole.pooled)
+        return value, Aux(networks.updates(net, ema), {}, pooled)
 
+    def show(params, teacher, extra, batch):
+        target, _ = targets(nets.teacher(teacher, extra), batch)
+        predicted = predict(nets.frozen(params, extra), batch).astype(jnp.float32)
+        cosine = jnp.sum(predicted * target, -1) / (
+            jnp.linalg.norm(predicted, axis=-1) * jnp.linalg.norm(target, axis=-1) + 1e-12
+        )
+        return (
+            batch["image"],
+            _on_grid(batch["context"], batch["context_mask"], 1.0, grid),
+            _on_grid(batch["target"], batch["target_mask"], cosine, grid),
+        )
+
+    caption = (
+        "the picture, its context, and the cosine of predicted and true features at the targets; brighter is closer"
+    )
     return Method(
         "ijepa",
         frozenset({"image"}),
@@ -115,6 +133,7 @@ def build(
         init,
         loss,
         encoders.readouts(nets, image.prepare(given)),
+        shows={"Prediction": Show(caption, show)},
         teacher=lambda params: {"encoder": params["encoder"]},
         coupled="the official sampler cuts every context to the batch's shortest"
         if blocks.sampler == "official"
@@ -122,3 +141,15 @@ def build(
         reads_teacher=True,
         reads=encoders.last_blocks(vit),
     )
+
+
+def _on_grid(indices: jax.Array, mask: jax.Array, values: jax.Array | float, grid: int) -> jax.Array:
+    """(B, grid, grid): the mean of what is said of each patch, 0 where nothing is. ``indices`` are (B, ..., K)."""
+    weight = mask.astype(jnp.float32).reshape(len(indices), -1)
+    values = jnp.broadcast_to(values, indices.shape).reshape(weight.shape)
+
+    def one(indices, weight, values):
+        empty = jnp.zeros(grid**2)
+        return empty.at[indices].add(weight * values) / jnp.maximum(empty.at[indices].add(weight), 1.0)
+
+    return jax.vmap(one)(indices.reshape(weight.shape), weight, values).reshape(-1, grid, grid)

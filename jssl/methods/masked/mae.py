@@ -1,10 +1,13 @@
 """MAE: reconstruct the pixels of masked patches from the visible quarter."""
 
+import math
+
 import jax
+import jax.numpy as jnp
 
 from jssl import objectives, views
 from jssl.methods import encoders, networks
-from jssl.methods.method import Aux, Method
+from jssl.methods.method import Aux, Method, Show
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput, Transformer
 from jssl.methods.registry import register
@@ -82,4 +85,30 @@ def build(
         )
         return value, Aux(networks.updates(net), {}, pooled)
 
-    return Method("mae", frozenset({"image"}), make_views, init, loss, encoders.readouts(nets, image.prepare(given)))
+    def show(params, teacher, extra, batch):
+        del teacher
+        whole, hidden = objectives.patchify(batch["image"], patch_size=patch), batch["mask"][..., None]
+        prediction = forward(nets.frozen(params, extra), batch)[0]
+        if normalize_targets:  # what was predicted is relative to each patch's mean and deviation
+            prediction = prediction * jnp.sqrt(whole.var(-1, keepdims=True) + 1e-6) + whole.mean(-1, keepdims=True)
+        parts = whole, jnp.where(hidden > 0, 0.0, whole), jnp.where(hidden > 0, prediction, whole)
+        return tuple(_picture(patches, patch) for patches in parts)
+
+    caption = "the picture, the patches that the encoder sees, and these with the reconstruction of the others"
+    return Method(
+        "mae",
+        frozenset({"image"}),
+        make_views,
+        init,
+        loss,
+        encoders.readouts(nets, image.prepare(given)),
+        shows={"Reconstruction": Show(caption, show)},
+    )
+
+
+def _picture(patches: jax.Array, patch: int) -> jax.Array:
+    """(B, N, p * p * C) -> (B, H, W, C): what ``objectives.patchify`` has taken apart."""
+    batch, number, _ = patches.shape
+    side = math.isqrt(number)
+    pieces = patches.reshape(batch, side, side, patch, patch, -1)
+    return jnp.swapaxes(pieces, 2, 3).reshape(batch, side * patch, side * patch, -1)
