@@ -13,7 +13,7 @@ from jssl.differences import differing_fields
 from jssl.evaluation.intervals import SUFFIX
 from jssl.report.evaluate import FILE, cell, table
 
-__all__ = ["compare_runs", "rank_agreement"]
+__all__ = ["by_name", "compare_runs", "rank_agreement"]
 
 FEWEST = 3
 """Runs of which a rank correlation is told: of two it is 1 or -1, whatever the protocols."""
@@ -39,7 +39,7 @@ def compare_runs(workdirs: Sequence[str], *, as_json: bool = False) -> dict:
     if len(workdirs) < 2:
         raise ValueError("compare takes two runs or more: jssl compare runs/a runs/b")
     runs, configs = {}, {}
-    for name, workdir in _names(workdirs).items():
+    for name, workdir in by_name(workdirs).items():
         folder = pathlib.Path(workdir).expanduser()
         if not (folder / "config.json").is_file():
             raise ValueError(f"no run in {workdir}: config.json is missing; give workdirs of jssl pretrain")
@@ -83,7 +83,7 @@ def rank_agreement(runs: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
     return found
 
 
-def _names(workdirs: Sequence[str]) -> dict[str, str]:
+def by_name(workdirs: Sequence[str]) -> dict[str, str]:
     """Each run by the last part of its path, or by all of it where two share that."""
     paths = list(dict.fromkeys(str(pathlib.Path(workdir)) for workdir in workdirs))
     last = [pathlib.Path(path).name for path in paths]

@@ -1,14 +1,13 @@
 """What the files of a run say about it. Nothing is computed here, and the run itself is not loaded."""
 
 import dataclasses
-import json
 import math
 import pathlib
 
-from jssl.config import flatten, read_object
+from jssl.config import read_object
 from jssl.train.metrics import read_metrics
 
-__all__ = ["Facts", "differences", "read_facts"]
+__all__ = ["Facts", "read_facts"]
 
 CURVES = {
     "loss": "loss",
@@ -28,7 +27,7 @@ class Facts:
     """One run.
 
     Attributes:
-      name: of its folder.
+      name: what the page calls it.
       folder: where it is.
       config: nested, as written.
       data: as written: spec, about, number of examples.
@@ -61,18 +60,18 @@ class Facts:
         return max((row["step"] + 1 for row in self.metrics), default=0)
 
 
-def read_facts(workdir: str | pathlib.Path) -> Facts:
-    """What is known of the run in ``workdir``.
+def read_facts(name: str, workdir: str | pathlib.Path) -> Facts:
+    """What is known of the run in ``workdir``, which is called ``name``.
 
     Raises:
       ValueError: no run there, or a file of it is damaged.
     """
     folder = pathlib.Path(workdir).expanduser()
-    for name in ("config.json", "data.json"):
-        if not (folder / name).is_file():
-            raise ValueError(f"no run in {workdir}: {name} is missing; give the workdirs of jssl pretrain")
+    for file in ("config.json", "data.json"):
+        if not (folder / file).is_file():
+            raise ValueError(f"no run in {workdir}: {file} is missing; give the workdirs of jssl pretrain")
     return Facts(
-        name=folder.resolve().name,
+        name=name,
         folder=folder,
         config=read_object(folder / "config.json"),
         data=read_object(folder / "data.json"),
@@ -80,14 +79,6 @@ def read_facts(workdir: str | pathlib.Path) -> Facts:
         evaluation=_found(folder / "evaluation.json"),
         diagnosis=_found(folder / "diagnosis.json"),
     )
-
-
-def differences(runs: list[Facts]) -> list[tuple[str, list[str]]]:
-    """(key, value of each run) of what is not the same in all configs."""
-    flat = [flatten(run.config) for run in runs]
-    keys = sorted({key for config in flat for key in config})
-    rows = [(key, [json.dumps(config[key]) if key in config else "" for config in flat]) for key in keys]
-    return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
 def _found(path: pathlib.Path) -> dict:

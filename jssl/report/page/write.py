@@ -13,8 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from jssl.differences import differing_fields
+from jssl.report.compare import by_name
 from jssl.report.page import charts
-from jssl.report.page.facts import CURVES, Facts, differences, read_facts
+from jssl.report.page.facts import CURVES, Facts, read_facts
 
 __all__ = ["write_page"]
 
@@ -44,7 +46,7 @@ def write_page(
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ValueError(f"jssl report needs {error.name}: pip install 'jssl[report]'") from error
-    runs = [read_facts(workdir) for workdir in workdirs]
+    runs = [read_facts(name, workdir) for name, workdir in by_name(workdirs).items()]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
         autoescape=True,
@@ -64,7 +66,7 @@ def write_page(
         evaluated=[run for run in runs if run.evaluation],
         curves=drawn(runs),
         spectra=spectra(runs),
-        differences=differences(runs) if len(runs) > 1 else [],
+        differences=differing_fields({run.name: run.config for run in runs}),
         pictures={run.name: _pictures(run, data) for run in runs} if pictures else {},
         versions={name: importlib.metadata.version(name) for name in ("jax", "flax", "optax", "numpy")},
         python=platform.python_version(),
