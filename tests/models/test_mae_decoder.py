@@ -48,7 +48,7 @@ def test_encoder_and_decoder_match_mae(name):
     np.testing.assert_array_equal(restore, case.out["ids_restore"])
 
     def loss_of(params, images):
-        pooled, tokens, _ = encoder.apply({"params": params["encoder"]}, images, indices=visible)
+        pooled, tokens, *_ = encoder.apply({"params": params["encoder"]}, images, indices=visible)
         prediction = decoder.apply({"params": params["decoder"]}, tokens, restore, class_token=pooled)
         loss = mae_loss(
             prediction,

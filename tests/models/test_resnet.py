@@ -116,7 +116,7 @@ def test_tokens_are_the_map_in_raster_order():
     images = np.random.default_rng(0).normal(size=(1, 16, 32, 4)).astype(np.float32)
     variables = spread.variables(model, images)
     encode = jax.jit(lambda x: model.apply(variables, x))
-    pooled, tokens, layers = encode(images)
+    pooled, tokens, layers, *_ = encode(images)
     assert tokens.shape == (1, 8 * 16, 8)
     assert layers is None
     np.testing.assert_allclose(pooled, np.mean(tokens, 1), rtol=1e-5, atol=1e-6)

@@ -49,13 +49,13 @@ def test_start():
 def test_subsets(options):
     model = ViT(**TINY, **options)
     params = _params(model)
-    pooled, tokens, _ = spread.apply(model, params, IMAGES)
+    pooled, tokens, *_ = spread.apply(model, params, IMAGES)
     assert pooled.shape == (4, 8)
     assert tokens.shape == (4, 16, 8)
 
     # All patches in any order: the same features, in that order.
     order = np.stack([np.random.default_rng(i).permutation(16) for i in range(4)])
-    pooled_all, tokens_all, _ = spread.apply(model, params, IMAGES, indices=order)
+    pooled_all, tokens_all, *_ = spread.apply(model, params, IMAGES, indices=order)
     np.testing.assert_allclose(pooled_all, pooled, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(
         tokens_all, np.take_along_axis(np.asarray(tokens), order[..., None], 1), rtol=1e-4, atol=1e-5
@@ -63,7 +63,7 @@ def test_subsets(options):
 
     # Some patches: the others' pixels do not matter, and neither does padding.
     some = order[:, :6]
-    pooled_some, tokens_some, _ = spread.apply(model, params, IMAGES, indices=some)
+    pooled_some, tokens_some, *_ = spread.apply(model, params, IMAGES, indices=some)
     assert tokens_some.shape == (4, 6, 8)
     assert np.abs(pooled_some - pooled).max() > 0.01
     unseen = np.isin(np.arange(16), some[0], invert=True).reshape(4, 4).repeat(4, 0).repeat(4, 1)
@@ -73,7 +73,7 @@ def test_subsets(options):
     valid = np.arange(9) < 6
     for padding in (0, 15):
         padded = np.where(valid, order[:, :9], padding)
-        pooled_pad, tokens_pad, _ = spread.apply(
+        pooled_pad, tokens_pad, *_ = spread.apply(
             model, params, IMAGES, indices=padded, token_mask=np.tile(valid, (4, 1))
         )
         np.testing.assert_allclose(pooled_pad, pooled_some, rtol=1e-4, atol=1e-5)
@@ -94,7 +94,7 @@ def test_token_mask_is_per_example():
 
 def test_pooling():
     params = _params(ViT(**TINY))
-    token, tokens, _ = spread.apply(ViT(**TINY), params, IMAGES)
+    token, tokens, *_ = spread.apply(ViT(**TINY), params, IMAGES)
     mean = spread.apply(ViT(**TINY, pool="mean"), params, IMAGES).pooled
     nothing = spread.apply(ViT(**TINY, pool="none"), params, IMAGES).pooled
     np.testing.assert_allclose(mean, np.mean(tokens, 1), rtol=1e-5, atol=1e-6)
@@ -117,7 +117,7 @@ def test_layers_are_those_of_the_patches(scan):
     model = ViT(**TINY, registers=3, scan=scan)
     params = _params(model)
     indices = np.tile(np.arange(0, 16, 2), (4, 1))
-    pooled, tokens, layers = spread.apply(model, params, IMAGES, indices=indices, last=2)
+    pooled, tokens, layers, *_ = spread.apply(model, params, IMAGES, indices=indices, last=2)
     assert layers.shape == (2, 4, 8, 8)
     centred = layers[-1] - np.mean(layers[-1], -1, keepdims=True)
     scale, bias = (params["norm"][name][None, None] for name in ("scale", "bias"))
@@ -136,7 +136,7 @@ def test_other_image_sizes(positions, shape):
     model = ViT(**TINY, positions=positions)
     params = _params(model)
     images = np.random.default_rng(1).normal(size=(2, *shape, 3)).astype(np.float32)
-    pooled, tokens, _ = spread.apply(model, params, images)
+    pooled, tokens, *_ = spread.apply(model, params, images)
     assert pooled.shape == (2, 8)
     assert tokens.shape == (2, shape[0] * shape[1] // 16, 8)
     if positions == "learned":
@@ -177,7 +177,7 @@ def test_bfloat16_has_float32_params_and_gradients():
     assert {a.dtype for a in jax.tree.leaves(params)} == {jnp.dtype("float32")}
 
     def loss_of(params, model):
-        pooled, tokens, _ = model.apply({"params": params}, IMAGES, keys=keys)
+        pooled, tokens, *_ = model.apply({"params": params}, IMAGES, keys=keys)
         return jnp.mean(pooled.astype(jnp.float32) ** 3), (pooled, tokens)
 
     # jax compiles the bfloat16 gradient of its own attention only under its default promotion rules.
