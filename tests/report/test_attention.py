@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from harness import Tiny
 
 from jssl.models.vit import ViT
 from jssl.report.attention import attention, rollout
@@ -44,26 +43,3 @@ def test_rollout_by_hand():
     half = 0.5 * one + 0.5 * np.eye(2)
     found = rollout(jnp.asarray(np.stack([one, one])[:, None, None], jnp.float32))
     np.testing.assert_allclose(found[0], half @ half, rtol=1e-6)
-
-
-def test_mae_shows_the_hidden_patches_alone_reconstructed():
-    run = Tiny("mae")
-    views, _ = run.views()
-    show = run.method.shows["Reconstruction"]
-    picture, seen, whole = jax.jit(show.apply)(run.state.params, run.state.teacher, run.state.extra, views)
-    np.testing.assert_allclose(picture, views["image"], atol=1e-6)
-    side = int(views["mask"].shape[1] ** 0.5)
-    hidden = np.repeat(np.repeat(views["mask"].reshape(-1, side, side), 16 // side, 1), 16 // side, 2)[..., None] > 0
-    assert not np.any(np.where(hidden, seen, 0)) and np.any(np.where(hidden, whole - picture, 0))
-    np.testing.assert_array_equal(np.where(hidden, 0, whole), np.where(hidden, 0, picture))
-
-
-def test_ijepa_shows_cosines_at_the_targets():
-    run = Tiny("ijepa")
-    views, _ = run.views()
-    _, context, cosine = jax.jit(run.method.shows["Prediction"].apply)(
-        run.state.params, run.state.teacher, run.state.extra, views
-    )
-    assert set(np.unique(context)) == {0.0, 1.0} and np.all(np.abs(cosine) <= 1 + 1e-5)
-    for row, indices, mask in zip(np.asarray(cosine), views["target"], views["target_mask"]):
-        assert set(np.flatnonzero(row)) == set(np.unique(indices[mask]))

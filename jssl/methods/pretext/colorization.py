@@ -1,15 +1,19 @@
 """Colorization: name the colours of a picture of which only the lightness is seen."""
 
+import jax
 import jax.numpy as jnp
 
 from jssl import collectives, objectives, views
 from jssl.methods import encoders, networks
 from jssl.methods.masked.dense import decode, encoder_decoder
-from jssl.methods.method import Aux, Method
+from jssl.methods.method import Aux, Method, Show
 from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
 
 _RESNET = {"name": "resnet18"}
+_SHARPNESS = (
+    0.38  # temperature of the mean over the bins that is shown, between the mean and the mode: the paper's section 2.3
+)
 
 
 @register(
@@ -69,6 +73,19 @@ def build(
         prior = prior_momentum * extra["prior"] + (1.0 - prior_momentum) * seen
         return value, Aux({**networks.updates(net), "prior": prior}, {}, pooled)
 
+    def show(params, teacher, extra, batch):
+        del teacher
+        logits = decode(nets.frozen(params, extra), as_input(batch["lightness"]))[0].astype(jnp.float32)
+        targets = views.soft_targets(batch["target"], batch["weight"], len(bins))
+        lightness, centres = 50.0 * (batch["lightness"] + 1.0), jnp.asarray(bins, jnp.float32)
+
+        def coloured(probabilities):
+            ab = jnp.repeat(jnp.repeat(probabilities @ centres, stride, 1), stride, 2)
+            return view.normalize(views.lab_to_rgb(jnp.concatenate([lightness, ab], -1)))
+
+        shown = jnp.zeros_like(targets), jax.nn.softmax(logits / _SHARPNESS), targets
+        return tuple(coloured(probabilities) for probabilities in shown)
+
     normalized = image.prepare(given)
 
     def prepare(example):
@@ -86,4 +103,5 @@ def build(
         loss,
         encoders.readouts(nets, prepare),
         coupled="the weights are averaged over the whole batch",
+        shows={"Colours": Show("what is seen, the colours that are predicted for it, and the true ones", show)},
     )

@@ -1,6 +1,7 @@
 """Jigsaw: which of a set of far-apart permutations shuffled the tiles?"""
 
 import jax
+import jax.numpy as jnp
 
 from jssl import views
 from jssl.methods.method import Method
@@ -47,6 +48,19 @@ def build(
         puzzle = views.jigsaw(tile_key, whole, grid=grid, tile=tile, permutations=permutations)
         return {"pieces": puzzle["tiles"], "label": puzzle["label"]}
 
+    def solve(tiles, label):
+        cells = tiles if label is None else jnp.zeros_like(tiles).at[jnp.asarray(permutations)[label]].set(tiles)
+        rows = cells.reshape(grid, grid, tile, tile, -1)
+        return jnp.swapaxes(rows, 1, 2).reshape(grid * tile, grid * tile, -1)
+
     return pretext(
-        "jigsaw", given, image, encoder, make_views, size=tile, num_classes=num_permutations, classifier=classifier
+        "jigsaw",
+        given,
+        image,
+        encoder,
+        make_views,
+        size=tile,
+        num_classes=num_permutations,
+        classifier=classifier,
+        solve=solve,
     )

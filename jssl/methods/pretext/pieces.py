@@ -3,12 +3,13 @@ of the concatenated features names what was done to them."""
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 
 from jssl import collectives, objectives
 from jssl.methods import encoders, networks
 from jssl.methods.heads import mlp
-from jssl.methods.method import Aux, Method
+from jssl.methods.method import Aux, Method, Show
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given, ImageInput
 
@@ -23,6 +24,7 @@ def pretext(
     size: int,
     num_classes: int,
     classifier: tuple[int, ...],
+    solve: Callable | None = None,
 ) -> Method:
     """The method record of a task whose views are {"pieces": (P, s, s, 3), "label": ()}.
 
@@ -35,6 +37,7 @@ def pretext(
       size: side of a piece, pixels.
       num_classes: answers.
       classifier: widths of the hidden layers between the pieces' features and the answer.
+      solve: (pieces, answer) of one example -> the picture that the answer makes of them, or None as they come; for people.
     """
     nets = Networks(
         encoder=encoders.make("image", encoder, image_size=size, dtype=given.dtype),
@@ -60,4 +63,13 @@ def pretext(
         metrics = {"accuracy": collectives.mean(correct, axis_name)}
         return value, Aux(networks.updates(net), metrics, features[0])
 
-    return Method(name, frozenset({"image"}), make_views, init, loss, encoders.readouts(nets, image.prepare(given)))
+    def show(params, teacher, extra, batch):
+        del teacher
+        answers = answer(nets.frozen(params, extra), batch)[0].argmax(-1)
+        as_they_come = jax.vmap(lambda pieces: solve(pieces, None))(batch["pieces"])
+        return as_they_come, *(jax.vmap(solve)(batch["pieces"], order) for order in (answers, batch["label"]))
+
+    readouts = encoders.readouts(nets, image.prepare(given))
+    caption = "the pieces as they come, in the order that is predicted, and in the true one"
+    shows = {"Puzzles": Show(caption, show)} if solve else {}
+    return Method(name, frozenset({"image"}), make_views, init, loss, readouts, shows=shows)
