@@ -92,7 +92,7 @@ import jax.numpy as jnp
 from jssl import processes
 from jssl.train.watchdog import Watchdog
 processes.initialise()
-with Watchdog(2) as watchdog:
+with Watchdog(6) as watchdog:
     for step in range(100):
         if step == 5 and not processes.first():
             time.sleep(100)  # its data do not come
