@@ -157,7 +157,7 @@ def test_bfloat16_has_float32_params_statistics_and_gradients():
     assert {a.dtype for a in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
     def loss_of(params, model):
-        (y, _, _), mutated = model.apply({**variables, "params": params}, images, train=True, mutable=["batch_stats"])
+        (y, *_), mutated = model.apply({**variables, "params": params}, images, train=True, mutable=["batch_stats"])
         return jnp.mean(y.astype(jnp.float32) ** 2), (y, mutated["batch_stats"])
 
     run = jax.jit(jax.grad(loss_of, has_aux=True), static_argnums=1)

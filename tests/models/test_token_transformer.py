@@ -215,7 +215,7 @@ def test_bfloat16_has_float32_params_and_gradients():
 
     def loss_of(params, model):
         features = model.apply({"params": params}, PACKED, segments=SEGMENTS, last=1)
-        return jnp.mean(features.pooled.astype(jnp.float32) ** 3), features
+        return jnp.mean(features.pooled.astype(jnp.float32) ** 3), features[:3]  # what there is without a class token
 
     # jax compiles the bfloat16 gradient of its own attention only under its default promotion rules.
     with jax.numpy_dtype_promotion("standard"):

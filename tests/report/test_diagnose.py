@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from runs import write_recipe
 
+from jssl import methods
 from jssl.cli import main
 from jssl.diagnostics.verdict import VERDICTS
 
@@ -88,7 +89,8 @@ def test_a_run_that_diverged_before_its_first_checkpoint(tmp_path, capsys):
     assert "Verdict: instability\n- loss or gradient norm was not finite at step 1" in diagnose(tmp_path / "w", capsys)
 
 
-def test_a_collapse_is_told_and_stops_the_run_where_that_is_asked_for(tmp_path, capsys, caplog, monkeypatch):
+def test_a_collapse_is_told_and_stops_the_run_where_that_is_asked_for(tmp_path, capsys, caplog, monkeypatch, request):
+    request.addfinalizer(lambda: methods.REGISTRY.pop("constant", None))
     (tmp_path / "constant.py").write_text(CONSTANT)
     monkeypatch.syspath_prepend(tmp_path)
     recipe = write_recipe(tmp_path, "moco", 3)
