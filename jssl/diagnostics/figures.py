@@ -30,7 +30,7 @@ def measures(features: np.ndarray, crops: np.ndarray | None = None) -> dict[str,
     found["largest_share"] = float(variances[0] / max(variances.sum(), 1e-300))
     try:
         found["alpha_req"] = directions.alpha_req(features)
-    except ValueError:
+    except ValueError:  # too few directions for the slope of a spectrum: the figure is left out
         pass
     if crops is not None and np.all(np.isfinite(crops)):
         pair = crops[:, 0], crops[:, 1]

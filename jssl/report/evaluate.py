@@ -76,7 +76,13 @@ def _with_known(file: pathlib.Path, report: dict) -> dict:
         same = all(known[key] == report[key] for key in report if key not in ("workdir", "results"))
         rows = known["results"] if same else {}
         return report | {"results": {name: rows.get(name, {}) | row for name, row in report["results"].items()}}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ):  # there is none, or it is no report: it is replaced
         return report
 
 

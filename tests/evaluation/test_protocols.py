@@ -145,7 +145,9 @@ def test_a_linear_probe_of_random_views_holds_an_example_out_with_all_its_views(
     features, labels, index = encoder.augmented("label", views=3, seed=0)
     assert features.shape == (120, 5) and (labels == np.tile(y, 3)).all() and (index == np.tile(range(40), 3)).all()
     views = features.reshape(3, 40, 5)
-    np.testing.assert_allclose(views.mean(0), x, atol=0.3)
+    np.testing.assert_allclose(
+        views.mean(0), x, atol=0.3
+    )  # the noise has deviation 0.06 in a mean of three; examples lie wider
     assert (
         np.abs(views[0] - views[1]).min(1).max() > 0
         and (encoder.augmented("label", views=3, seed=0)[0] == features).all()

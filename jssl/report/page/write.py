@@ -42,10 +42,26 @@ def write_page(
       OSError: the file cannot be written.
     """
     try:
-        import jinja2
+        import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ValueError(f"jssl report needs {error.name}: pip install 'jssl[report]'") from error
+    out = pathlib.Path(out)
+    part = out.with_name(f".{out.name}.part")
+    try:
+        part.touch()  # before minutes are spent on pictures
+    except OSError as error:
+        raise OSError(f"{out} cannot be written: {error.strerror}; use another --out") from error
+    try:
+        part.write_text(_page(workdirs, data=data, pictures=pictures), encoding="utf-8")
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _page(workdirs: Sequence[str], *, data: str | None, pictures: bool) -> str:
+    import jinja2
+
     runs = [read_facts(name, workdir) for name, workdir in by_name(workdirs).items()]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
@@ -59,7 +75,7 @@ def write_page(
         "columns_and_rows": columns_and_rows,
         "pretty": pprint.pformat,
     }
-    page = environment.get_template("page.html.jinja").render(
+    return environment.get_template("page.html.jinja").render(
         title=" and ".join(run.name for run in runs) if len(runs) < 4 else f"{len(runs)} runs",
         runs=runs,
         summary=summary(runs),
@@ -71,7 +87,6 @@ def write_page(
         versions={name: importlib.metadata.version(name) for name in ("jax", "flax", "optax", "numpy")},
         python=platform.python_version(),
     )
-    pathlib.Path(out).write_text(page, encoding="utf-8")
 
 
 def summary(runs: Sequence[Facts]) -> tuple[list[str], list[list]]:
