@@ -11,6 +11,9 @@ Auto or Explicit axes). Inside ``jax.shard_map`` pass the batch axes: gradients 
 ('float32', (4, 4))
 """
 
+from jssl.objectives.audio.apc import apc_loss
+from jssl.objectives.audio.cpc import cpc_loss
+from jssl.objectives.audio.wav2vec2 import code_diversity_loss, code_perplexity, wav2vec2_loss
 from jssl.objectives.clustering.dino import dino_loss, softmax_center, update_center
 from jssl.objectives.clustering.dinov2 import dinov2_loss
 from jssl.objectives.clustering.ibot import ibot_loss
@@ -41,10 +44,14 @@ from jssl.objectives.similarity import l2_normalize
 __all__ = [
     "align_uniform_loss",
     "alignment",
+    "apc_loss",
     "barlow_twins_loss",
     "byol_loss",
     "causal_lm_loss",
     "clip_loss",
+    "code_diversity_loss",
+    "code_perplexity",
+    "cpc_loss",
     "cross_entropy_loss",
     "data2vec_loss",
     "data2vec_targets",
@@ -72,4 +79,5 @@ __all__ = [
     "uniformity",
     "update_center",
     "vicreg_loss",
+    "wav2vec2_loss",
 ]

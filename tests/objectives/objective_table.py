@@ -150,6 +150,33 @@ def _siglip_loss(image, text, logit_scale, logit_bias, **options):
     return objectives.siglip_loss(image, text, logit_scale=logit_scale, logit_bias=logit_bias, **options)
 
 
+def _frames(generator, batch):
+    """Predictions and targets of six frames, and weights of which some are 0."""
+    prediction, target = generator.normal(size=(2, batch, 6, 8)).astype(np.float32)
+    weights = generator.uniform(size=(batch, 6)) * (generator.uniform(size=(batch, 6)) < 0.7)
+    return prediction, target, weights.astype(np.float32)
+
+
+def _masked_frames(generator, batch):
+    """Frames of which the last has the code of the first, with four distractors each."""
+    context, quantized, weights = _frames(generator, batch)
+    quantized[:, -1] = quantized[:, 0]
+    return context, quantized, generator.integers(6, size=(batch, 6, 4)).astype(np.int32), weights
+
+
+def _frames_ahead(generator, batch):
+    """Predictions of two steps ahead from four frames, and five negatives."""
+    _, targets, weights = _frames(generator, batch)
+    predictions, negatives = generator.normal(size=(batch, 2, 4, 8)), generator.normal(size=(batch, 4, 5, 8))
+    return (4.0 * predictions).astype(np.float32), targets, negatives.astype(np.float32), weights
+
+
+def _codes(generator, batch):
+    """Of two groups of five codes, the last ones more often than the first."""
+    probabilities = _probabilities(generator, batch, 6, 2, 5) * np.arange(1, 6, dtype=np.float32) ** 3
+    return probabilities / probabilities.sum(-1, keepdims=True), _frames(generator, batch)[-1]
+
+
 _dino_loss = functools.partial(objectives.dino_loss, student_temperature=0.1, teacher_temperature=0.04)
 
 TABLE = {
@@ -264,6 +291,28 @@ TABLE = {
         mean_over_examples=False,
         products=True,
         labels=(2,),
+    ),
+    "wav2vec2_loss": Row(
+        functools.partial(objectives.wav2vec2_loss, temperature=0.1),
+        _masked_frames,
+        (0, 0, 0, 0),
+        (0, 1),
+        (3,),
+        mean_over_examples=False,
+        products=True,
+        labels=(2,),
+    ),
+    "code_diversity_loss": Row(objectives.code_diversity_loss, _codes, (0, 0), (0,), (1,), mean_over_examples=False),
+    "cpc_loss": Row(
+        objectives.cpc_loss, _frames_ahead, (0, 0, 0, 0), (0, 1, 2), (3,), mean_over_examples=False, products=True
+    ),
+    "apc_loss": Row(
+        functools.partial(objectives.apc_loss, steps_ahead=2),
+        _frames,
+        (0, 0, 0),
+        (0, 1),
+        (2,),
+        mean_over_examples=False,
     ),
     "soft_cross_entropy_loss": Row(objectives.soft_cross_entropy_loss, _soft_targets, (0, 0), (0,), (1,)),
 }

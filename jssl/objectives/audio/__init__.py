@@ -1,0 +1,1 @@
+"""Losses of frames of sound, of which the true number varies from example to example."""
