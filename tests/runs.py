@@ -6,7 +6,7 @@ import pathlib
 from harness import arrays
 from rows import ROWS
 
-from jssl import config
+from jssl import config, methods
 from jssl.data.card import Card
 from jssl.train import setup
 from jssl.train.checkpoints import Checkpointer
@@ -25,15 +25,17 @@ def get_config():
     return config
 """
 SOURCES = {
-    "causal_lm": "synthetic_text:num_examples=80,length=32",
-    "clip": "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
-    "siglip": "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
+    "text": "synthetic_text:num_examples=80,length=32",
+    "captions": "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
+    "video": "synthetic_clips:num_examples=80,image_size=16,frames=6",
 }
+"""What a method asks for, and the data that have it."""
 
 
 def write_recipe(folder: pathlib.Path, name: str, steps: int) -> str:
     path = folder / f"{name}_{steps}.py"
-    source = SOURCES.get(name, "synthetic:num_examples=80,image_size=16")
+    asks = methods.find(name).asks
+    source = next((made for ask, made in SOURCES.items() if ask in asks), "synthetic:num_examples=80,image_size=16")
     path.write_text(RECIPE.format(row=dict(ROWS[name]), name=name, steps=steps, source=source))
     return str(path)
 

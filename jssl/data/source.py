@@ -26,8 +26,9 @@ _KINDS: dict[str, Any] = {
     "text": ("jssl.data.text", "TextSource"),
     "captions": ("jssl.data.captions", "CaptionsSource"),
     "synthetic_text": ("jssl.data.synthetic_text", "SyntheticTextSource"),
+    "synthetic_clips": ("jssl.data.synthetic_clips", "SyntheticClipsSource"),
 }
-_MADE = ("synthetic", "synthetic_text")  # by code: no path, and options behind the colon
+_MADE = ("synthetic", "synthetic_text", "synthetic_clips")  # by code: no path, and options behind the colon
 _WHOLE = (
     "tar",
     "folder",
@@ -219,6 +220,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     text:<paths or globs, comma>          UTF-8 files as rows of tokens: tokenizer, length, stride, holdout, cache
     captions:<table or archives>          images and captions, named by a .csv or .jsonl file, or in WebDataset shards
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
+    synthetic_clips:key=value,...         moving shapes made by code: num_examples, frames, image_size, seed, flow
     ===================================== ==========================================================================
 
     Options follow a question mark: "folder:photos?image_size=96&on_error=skip". Pictures may differ in size: each is

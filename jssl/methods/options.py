@@ -6,7 +6,7 @@ In a config they are the nested keys of ``config.method``: ``--config.method.ima
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +43,8 @@ class ImageInput:
       augment: changes to the method's augmentation, see ``views.Augmentation``: ``{"blur_prob": 0.0}``.
     """
 
+    FIELD: ClassVar[str] = "image"  # of an example, and what the group is called in a method's options
+
     size: int = 224
     eval_size: int | None = None
     mean: tuple[float, ...] | None = None
@@ -57,12 +59,13 @@ class ImageInput:
         """
         if elsewhere := {"size", "mean", "std"} & self.augment.keys():
             name = min(elsewhere)
-            raise ValueError(f"method.image.augment.{name} is no part of the augmentation; set method.image.{name}")
+            told = f"method.{self.FIELD}.augment.{name} is no part of the augmentation"
+            raise ValueError(f"{told}; set method.{self.FIELD}.{name}")
         size = size or self.size
-        height, width = given.spec["image"].shape[:2]
+        height, width = self._sides(given)
         if min(height, width) < size:
             raise ValueError(
-                f"pictures of {height}x{width} are smaller than crops of {size}: lower method.image.size, "
+                f"pictures of {height}x{width} are smaller than crops of {size}: lower method.{self.FIELD}.size, "
                 "or read them larger (image_size=... of the source)"
             )
         changes = {**defaults, **self.augment, **self.statistics(given)}
@@ -70,14 +73,14 @@ class ImageInput:
             return ImageView(preset(size, *arguments, **changes))
         except TypeError as error:
             unknown = str(error).rpartition("unexpected keyword argument ")[2].strip("'\"")
-            raise ValueError(f"method.image.augment has no option {unknown!r}") from error
+            raise ValueError(f"method.{self.FIELD}.augment has no option {unknown!r}") from error
 
     def prepare(self, given: Given) -> "Prepare":
         """The deterministic view, for readouts: example -> (S, S, 3) float32."""
         size, statistics = self.eval_size or self.size, self.statistics(given)
-        height, width = given.spec["image"].shape[:2]
+        height, width = self._sides(given)
         plain = ImageView(views.mae(size, crop_scale=(0.08, 1.0), **statistics)) if min(height, width) >= size else None
-        return Prepare(views.eval_view(size, **statistics), plain)
+        return Prepare(ImageView(views.eval_view(size, **statistics)), plain)
 
     def statistics(self, given: Given) -> dict[str, Any]:
         """``mean`` and ``std`` that pictures are normalised by.
@@ -85,7 +88,7 @@ class ImageInput:
         Raises:
           ValueError: not one of each per channel of the pictures.
         """
-        about, channels = given.about, given.spec["image"].shape[-1]
+        about, channels = given.about, given.spec[self.FIELD].shape[-1]
         found = {
             "mean": tuple(self.mean or about.mean or views.IMAGENET_MEAN),
             "std": tuple(self.std or about.std or views.IMAGENET_STD),
@@ -93,38 +96,119 @@ class ImageInput:
         for name, values in found.items():
             if len(values) != channels:
                 raise ValueError(
-                    f"method.image.{name}={values}: the pictures have {channels} channels; give one for each"
+                    f"method.{self.FIELD}.{name}={values}: the pictures have {channels} channels; give one for each"
                 )
         return found
+
+    def _sides(self, given: Given) -> tuple[int, ...]:
+        """Height and width of the pictures."""
+        return given.spec[self.FIELD].shape[-3:-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoInput(ImageInput):
+    """How clips enter: as pictures do, each frame alike; ``view`` and ``prepare`` give (frames, S, S, 3) float32, normalised.
+
+    Attributes:
+      size, eval_size, mean, std, augment: see ``ImageInput``; what is drawn is drawn once for all frames of a clip.
+      frames: of a clip, as networks see it.
+      stride: from one frame to the next, in frames of the source. The random view begins anywhere, the deterministic one
+        takes the middle.
+    """
+
+    FIELD: ClassVar[str] = "video"
+
+    frames: int = 16
+    stride: int = 1
+
+    def view(  # type: ignore[override]  # of what another field holds
+        self, given: Given, preset: Callable, *arguments, size: int | None = None, **defaults
+    ) -> "ClipView":
+        """The random view: see ``ImageInput``.
+
+        Raises:
+          ValueError: see ``ImageInput``; and for clips that are too short.
+        """
+        self._check(given)
+        view = super().view(given, preset, *arguments, size=size, **defaults)
+        return ClipView(view.augmentation, self.frames, self.stride)
+
+    def prepare(self, given: Given) -> "Prepare":
+        """The deterministic view, for readouts: example -> (frames, S, S, 3) float32."""
+        self._check(given)
+        plain = super().prepare(given)
+        augment = None if plain.augment is None else ClipView(plain.augment.augmentation, self.frames, self.stride)
+        return Prepare(ClipView(plain.view.augmentation, self.frames, self.stride), augment)
+
+    def _check(self, given: Given) -> None:
+        length, span = given.spec["video"].shape[0], 1 + (self.frames - 1) * self.stride
+        if min(self.frames, self.stride) < 1:
+            raise ValueError(f"method.video.frames={self.frames}, stride={self.stride}; use at least 1")
+        if length < span:
+            raise ValueError(
+                f"clips of {length} frames are shorter than the {span} that method.video.frames={self.frames} and "
+                f"stride={self.stride} span: lower these, or read more (frames=... of the source)"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class Prepare:
-    """How pictures are read: ``prepare(example) -> (S, S, 3)``; and how linear probes of papers vary them.
+    """How pictures and clips are read: ``prepare(example)``, a network's input; and how linear probes of papers vary them.
 
     Attributes:
-      view: the deterministic view.
-      augment: (key, example) -> (S, S, 3), a random crop that may be flipped; None where pictures are smaller than it.
+      view: the deterministic view, as the random one is called.
+      augment: (key, example) -> the same shape, a random crop that may be flipped; None where pictures are smaller than it.
     """
 
-    view: Callable
-    augment: "ImageView | None"
+    view: "ImageView | ClipView"
+    augment: "ImageView | ClipView | None"
 
     def __call__(self, example: Mapping) -> jax.Array:
-        return self.view(None, example["image"], example.get("size"))
+        return self.view(None, example)
 
 
 class ImageView(NamedTuple):
     """An augmentation of examples: ``view(key, example) -> (S, S, 3)``, normalised; ``pixels`` is it before that."""
 
-    augmentation: views.Augmentation
+    augmentation: views.Augmentation | views.EvalView
 
-    def __call__(self, key: jax.Array, example: Mapping) -> jax.Array:
+    def __call__(self, key: Any, example: Mapping) -> jax.Array:
         return self.augmentation(key, example["image"], example.get("size"))
 
-    def pixels(self, key: jax.Array, example: Mapping) -> jax.Array:
+    def pixels(self, key: Any, example: Mapping) -> jax.Array:
         """In [0, 1]."""
         return self.augmentation.pixels(key, example["image"], example.get("size"))
+
+    def normalize(self, pixels: jax.Array) -> jax.Array:
+        """What ``__call__`` does to ``pixels`` at the end."""
+        return views.normalize(pixels, mean=self.augmentation.mean, std=self.augmentation.std)
+
+
+class ClipView(NamedTuple):
+    """An augmentation of clips: ``view(key, example) -> (frames, S, S, 3)``, normalised; ``pixels`` is it before that.
+
+    Attributes:
+      augmentation: of the frames, all of them alike.
+      frames: how many are seen.
+      stride: from one to the next.
+    """
+
+    augmentation: views.Augmentation | views.EvalView
+    frames: int
+    stride: int
+
+    def __call__(self, key: Any, example: Mapping) -> jax.Array:
+        return self.normalize(self.pixels(key, example))
+
+    def pixels(self, key: Any, example: Mapping) -> jax.Array:
+        """In [0, 1]; without a key, from the middle of the clip."""
+        which = {"frames": self.frames, "stride": self.stride}
+        if key is None:
+            video = views.central_frames(example["video"], **which)
+        else:
+            start, key = jax.random.split(key)
+            video = views.random_frames(start, example["video"], **which)
+        return views.over_frames(self.augmentation.pixels, key, video, example.get("size"))
 
     def normalize(self, pixels: jax.Array) -> jax.Array:
         """What ``__call__`` does to ``pixels`` at the end."""

@@ -15,7 +15,13 @@ from jssl.methods.options import Given
 
 CARRIES = ("teacher", "predictor", "prototypes", "queue", "centre", "colour prior", "multi-crop", "scale")
 """What a method may have beside an encoder, a projector and a decoder."""
-ASKS: dict[str, tuple[str, ...]] = {"labels": ("label",), "captions": ("captions",), "text": (), "patches": ()}
+ASKS: dict[str, tuple[str, ...]] = {
+    "labels": ("label",),
+    "captions": ("captions",),
+    "text": (),
+    "video": (),
+    "patches": (),
+}
 """What a method may ask for beside what it reads and any encoder, and the fields that this takes."""
 
 

@@ -1,6 +1,6 @@
 """Views split one raw example into what goes in and what is predicted. Pure functions of (key, example).
 
-One folder a family: images, masks over the patches of an image, tokens. Names are imported from here.
+One folder a family: images, masks over the patches of an image, tokens, videos. Names are imported from here.
 """
 
 from jssl.views.images.augmentation import IMAGENET_MEAN, IMAGENET_STD, Augmentation, EvalView
@@ -26,6 +26,7 @@ from jssl.views.masks.blocks import block_mask, masked_count
 from jssl.views.masks.multiblock import multi_block, truncate_context
 from jssl.views.masks.random import mask_from_noise, random_mask
 from jssl.views.tokens.next_token import next_token
+from jssl.views.videos.frames import central_frames, over_frames, random_frames
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -37,6 +38,7 @@ __all__ = [
     "block_mask",
     "byol",
     "center_crop",
+    "central_frames",
     "color_dropping",
     "color_jitter",
     "color_projection",
@@ -61,7 +63,9 @@ __all__ = [
     "multi_crop",
     "next_token",
     "normalize",
+    "over_frames",
     "random_box",
+    "random_frames",
     "random_mask",
     "random_resized_crop",
     "rebalancing_weights",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jssl.data import open_source, scenes, stack, synthetic
+from jssl.data import made, open_source, scenes, stack
 from jssl.data.scenes import CAPTIONS, TEXTURES, Scene
 from jssl.data.shapes import SHAPES
 from jssl.data.synthetic import _HUES, SyntheticSource, _name
@@ -44,7 +44,7 @@ def test_deterministic_and_independent_of_access():
 
 def test_a_set_too_large_to_keep_is_the_same(monkeypatch):
     kept = SyntheticSource("train", num_examples=40, image_size=16)
-    monkeypatch.setattr(synthetic, "_KEPT", 0)
+    monkeypatch.setattr(made, "_KEPT", 0)
     source = SyntheticSource("train", num_examples=40, image_size=16)
     np.testing.assert_array_equal(pictures(source), np.concatenate([kept._render(np.arange(40))]))
     assert not source._blocks

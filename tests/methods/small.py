@@ -12,14 +12,15 @@ from scipy.special import erf
 from jssl import data, methods
 from jssl.models import Features
 
-BATCH, SIDE, PATCH, WIDTH, WORDS, LENGTH = 4, 8, 2, 6, 11, 7
+BATCH, SIDE, PATCH, WIDTH, WORDS, LENGTH, FRAMES = 4, 8, 2, 6, 11, 7, 4
 PLACES = (SIDE // PATCH) ** 2
 MEAN, STD = 0.4, 0.25
 COLOURS = np.array([[1.0, 0.3, 0.2], [0.2, 1.0, 0.4], [0.3, 0.1, 1.0], [0.9, 0.8, 0.1]])
 
 
 def examples() -> dict[str, np.ndarray]:
-    """A batch with every field. The colour of a picture, and the words of its captions, are those of no other."""
+    """A batch with every field. The colour of a picture, and the words of its captions, are those of no other. A clip is its
+    picture, moving to the right."""
     rng = np.random.default_rng(0)
     slope = np.linspace(0.0, 0.6, SIDE)
     across = np.broadcast_to(slope, (SIDE, SIDE))  # crops from other places differ in their mean
@@ -33,6 +34,7 @@ def examples() -> dict[str, np.ndarray]:
     segments = np.array([[1, 1, 1, 2, 2, 2, 2], [1, 1, 1, 1, 1, 0, 0], [1, 2, 2, 2, 3, 3, 0], [1, 1, 1, 1, 1, 1, 1]])
     batch = {
         "image": np.round(image).astype(np.uint8),
+        "video": np.stack([np.roll(np.round(image), t, 2) for t in range(FRAMES)], 1).astype(np.uint8),
         "label": np.array([2, 0, 2, 1], np.int32),
         "captions": captions.astype(np.int32),
         "tokens": np.where(segments > 0, rng.integers(1, WORDS, segments.shape), 0).astype(np.int32),
@@ -55,6 +57,11 @@ def image(**augment) -> dict:
     off = {"jitter_prob": 0.0, "gray_prob": 0.0, "blur_prob": 0.0, "solarize_prob": 0.0}
     crops = {"crop_scale": (0.2, 0.8), "flip_prob": 0.5, "interpolation": "bilinear"}
     return {"size": SIDE, "mean": (MEAN,) * 3, "std": (STD,) * 3, "augment": off | crops | augment}
+
+
+def video(**augment) -> dict:
+    """Options of ``VideoInput``, as those of ``image``."""
+    return image(**augment) | {"frames": FRAMES, "stride": 1}
 
 
 WHOLE = image(crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), flip_prob=0.0)
