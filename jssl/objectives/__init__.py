@@ -30,6 +30,7 @@ from jssl.objectives.contrastive.spectral_contrastive import spectral_contrastiv
 from jssl.objectives.contrastive.supcon import sup_con_loss
 from jssl.objectives.latent.data2vec import data2vec_loss, data2vec_targets
 from jssl.objectives.latent.jepa import jepa_loss
+from jssl.objectives.latent.vjepa import vjepa_loss
 from jssl.objectives.non_contrastive.barlow_twins import barlow_twins_loss
 from jssl.objectives.non_contrastive.byol import byol_loss
 from jssl.objectives.non_contrastive.simsiam import simsiam_loss
@@ -80,4 +81,5 @@ __all__ = [
     "update_center",
     "vicreg_loss",
     "wav2vec2_loss",
+    "vjepa_loss",
 ]

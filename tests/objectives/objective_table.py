@@ -76,6 +76,22 @@ def _jepa_weighted(generator, batch):
     return *_jepa(generator, batch), weights.astype(np.float32)
 
 
+def _vjepa(generator, batch):
+    """Prediction and target of a mask of four tokens, and of one of three."""
+    tokens = (2.0 * generator.normal(size=(2, batch, count, 8)) for count in (4, 3))
+    return tuple(array.astype(np.float32) for pair in tokens for array in pair)
+
+
+def _vjepa_weighted(generator, batch):
+    first, second = generator.uniform(0.5, 1.0, size=(batch, 4)), generator.uniform(size=(batch, 3)) < 0.6
+    second[:, :2] = True
+    return *_vjepa(generator, batch), first.astype(np.float32), second.astype(np.float32)
+
+
+def _vjepa_loss(z1, h1, z2, h2, *weights, **options):
+    return objectives.vjepa_loss([z1, z2], [h1, h2], weights=weights or None, **options)
+
+
 def _probabilities(generator, *shape):
     return generator.dirichlet(np.ones(shape[-1]), size=shape[:-1]).astype(np.float32)
 
@@ -236,6 +252,10 @@ TABLE = {
     "denoising_loss weighted": Row(_denoising_loss, _mae, (0, 0, 0), (0, 1), (2,)),
     "jepa_loss": Row(objectives.jepa_loss, _jepa, (0, 0), (0,), (1,)),
     "jepa_loss weighted": Row(_weighted_jepa_loss, _jepa_weighted, (0, 0, 0), (0,), (1,)),
+    "vjepa_loss": Row(_vjepa_loss, _vjepa, (0,) * 4, (0, 2), (1, 3), swap=(2, 3, 0, 1)),
+    "vjepa_loss weighted": Row(
+        functools.partial(_vjepa_loss, exponent=2.0, variance_weight=0.1), _vjepa_weighted, (0,) * 6, (0, 2), (1, 3)
+    ),
     "swav_loss": Row(functools.partial(objectives.swav_loss, temperature=0.1), _swav, (1, 1), (0,), (1,)),
     "dinov2_loss": Row(functools.partial(objectives.dinov2_loss, student_temperature=0.1), _dinov2, (1, 1), (0,), (1,)),
     "ibot_loss": Row(functools.partial(objectives.ibot_loss, student_temperature=0.1), _ibot, (0, 0, 0), (0,), (1,)),
