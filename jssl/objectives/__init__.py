@@ -80,6 +80,6 @@ __all__ = [
     "uniformity",
     "update_center",
     "vicreg_loss",
-    "wav2vec2_loss",
     "vjepa_loss",
+    "wav2vec2_loss",
 ]

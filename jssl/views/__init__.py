@@ -1,6 +1,6 @@
 """Views split one raw example into what goes in and what is predicted. Pure functions of (key, example).
 
-One folder a family: images, masks over the patches of an image, tokens, videos. Names are imported from here.
+One folder a family: images, masks over the patches of an image or a clip, tokens, videos. Names are imported from here.
 """
 
 from jssl.views.images.augmentation import IMAGENET_MEAN, IMAGENET_STD, Augmentation, EvalView
@@ -24,7 +24,8 @@ from jssl.views.images.relative_position import relative_position
 from jssl.views.images.rotation import rotate_90, rotation
 from jssl.views.masks.blocks import block_mask, masked_count
 from jssl.views.masks.multiblock import multi_block, truncate_context
-from jssl.views.masks.random import mask_from_noise, random_mask
+from jssl.views.masks.multiblock_3d import distance_to_target, multi_block_3d, truncate_clip_masks
+from jssl.views.masks.random import mask_from_noise, random_mask, tube_mask
 from jssl.views.tokens.next_token import next_token
 from jssl.views.videos.frames import central_frames, over_frames, random_frames
 
@@ -45,6 +46,7 @@ __all__ = [
     "colorization",
     "dino_global",
     "dino_local",
+    "distance_to_target",
     "eval_view",
     "gaussian_blur",
     "gaussian_noise",
@@ -60,6 +62,7 @@ __all__ = [
     "moco_v1",
     "moco_v2",
     "multi_block",
+    "multi_block_3d",
     "multi_crop",
     "next_token",
     "normalize",
@@ -80,5 +83,7 @@ __all__ = [
     "soft_targets",
     "solarize",
     "to_float",
+    "truncate_clip_masks",
     "truncate_context",
+    "tube_mask",
 ]

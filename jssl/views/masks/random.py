@@ -41,3 +41,41 @@ def random_mask(key: Array, num_patches: int, keep: int) -> tuple[Array, Array, 
     ((4,), (12,), 12.0)
     """
     return mask_from_noise(jax.random.bits(key, (num_patches,)), keep)
+
+
+def tube_mask(key: Array, grid: tuple[int, int, int], keep: int) -> tuple[Array, Array, Array, Array]:
+    """Removes the same uniformly random patches from every frame of a clip (VideoMAE, https://arxiv.org/abs/2203.12602).
+
+    What hardly moves could be copied from a neighbouring frame; a tube hides it in all of them.
+
+    Args:
+        key: PRNG key.
+        grid: tubelets along time, rows and columns: (T, H, W).
+        keep: how many stay of each frame; the authors take ``H * W - int(H * W * mask_ratio)``.
+
+    Returns:
+        As ``random_mask``, of T * H * W tubelets, the frames one after another: keep_indices (T * keep,), mask_indices, restore
+        and mask.
+
+    Raises:
+        ValueError: if ``keep`` is not in [1, H * W].
+
+    >>> kept, removed, restore, mask = tube_mask(jax.random.key(0), (3, 4, 4), 2)
+    >>> kept.shape, removed.shape, mask.reshape(3, 16).sum(1).tolist()
+    ((6,), (42,), [14.0, 14.0, 14.0])
+    """
+    frames, height, width = grid
+    places = height * width
+    kept, removed, restore, mask = random_mask(key, places, keep)
+
+    def everywhere(indices: Array) -> Array:
+        starts = places * jnp.arange(frames, dtype=jnp.int32)
+        return (starts[:, None] + indices[None, :]).reshape(-1)
+
+    # Of [kept of all frames, removed of all frames], frame by frame: where each place of a frame has gone.
+    frame = jnp.arange(frames, dtype=jnp.int32)[:, None]
+    seen = restore[None, :] < keep
+    of_kept = frame * keep + restore[None, :]
+    of_removed = frames * keep + frame * (places - keep) + restore[None, :] - keep
+    restore = jnp.where(seen, of_kept, of_removed).reshape(-1)
+    return everywhere(kept), everywhere(removed), restore, jnp.tile(mask, frames)
