@@ -94,8 +94,15 @@ def test_every_method_has_a_loss_by_hand():
     assert {row.partition("-")[0] for row in CASES} == set(REGISTRY)
 
 
-# A variant compiles as long as its method does; in the fast run are the methods alone.
-EVERY = [pytest.param(row, marks=pytest.mark.slow if "-" in row else []) for row in sorted(CASES)]
+# Compiling a method takes most of a test's time: in the fast run is one of each family.
+FAST = ("byol", "causal_lm", "clip", "dino", "mae", "moco", "rotation")
+
+
+def rows(names):
+    return [pytest.param(row, marks=[] if row in FAST else pytest.mark.slow) for row in sorted(names)]
+
+
+EVERY = rows(CASES)
 
 
 @pytest.mark.parametrize("row", EVERY)
@@ -122,7 +129,7 @@ def test_gradient(row):
 PICTURES = ("views", "a", "b", "image", "global", "local")
 
 
-@pytest.mark.parametrize("row", sorted(row for row in CASES if "-" not in row))
+@pytest.mark.parametrize("row", rows(row for row in CASES if "-" not in row))
 def test_views_are_of_their_own_example_and_differ(row):
     seen, raw = made(row).views, small.examples()
     for name in PICTURES & seen.keys():
@@ -156,7 +163,7 @@ def written(queue, keys):
     return queue
 
 
-@pytest.mark.parametrize("row", ["moco", "moco_v1", "moco-symmetric"])
+@pytest.mark.parametrize("row", rows(["moco", "moco_v1", "moco-symmetric"]))
 def test_the_queue_takes_the_keys_of_the_teacher(row):
     found = made(row)
     embed = contrastive.moco_v1_embed if row == "moco_v1" else contrastive.moco_embed
@@ -166,6 +173,7 @@ def test_the_queue_takes_the_keys_of_the_teacher(row):
     assert found.after["pointer"] == (POINTER + len(keys)) % len(found.extra["queue"])
 
 
+@pytest.mark.slow
 def test_the_queue_of_a_crop_takes_its_embeddings():
     found = made("swav-queue")
     embeddings, _, _ = distillation.swav_parts(found.views, found.params, found.fixed)
@@ -182,7 +190,7 @@ def test_the_centre_moves_towards_the_logits_of_the_teacher():
     moved("dino", "center", after_momentum(found.extra["center"], logits))
 
 
-@pytest.mark.parametrize("row", ["ibot", "dinov2-centred"])
+@pytest.mark.parametrize("row", rows(["ibot", "dinov2-centred"]))
 def test_the_centre_of_the_patches_moves_towards_those_that_are_hidden(row):
     found = made(row)
     of_teacher, _, patches, _, hidden = distillation.crop_logits(found.views, found.params, found.fixed, "head")
@@ -190,6 +198,7 @@ def test_the_centre_of_the_patches_moves_towards_those_that_are_hidden(row):
     moved(row, "patch_center", after_momentum(found.extra["patch_center"], patches[hidden]))
 
 
+@pytest.mark.slow
 def test_the_prior_moves_towards_the_colours_of_the_batch():
     found = made("colorization")
     seen = pretext.colours(found.views).mean((0, 1, 2))

@@ -17,7 +17,13 @@ from jssl import objectives
 
 BATCH = 8
 
-every_objective = pytest.mark.parametrize("row", TABLE.values(), ids=TABLE.keys())
+
+def one_worker(name, *marks):
+    """The row of an objective, of which one worker (--dist loadgroup) runs all tests: a loss is compiled once, not by each."""
+    return pytest.param(TABLE[name], id=name, marks=[pytest.mark.xdist_group(name), *marks])
+
+
+every_objective = pytest.mark.parametrize("row", [one_worker(name) for name in TABLE])
 
 
 def arrays_of(row, batch=BATCH):
@@ -60,7 +66,7 @@ def test_same_loss_without_jit(row):
 
 def slow_but(*quick):
     """All objectives, of which only the named ones are fast tests."""
-    return [pytest.param(row, id=name, marks=[] if name in quick else pytest.mark.slow) for name, row in TABLE.items()]
+    return [one_worker(name, *([] if name in quick else [pytest.mark.slow])) for name in TABLE]
 
 
 @every_objective
@@ -176,7 +182,7 @@ def test_every_product_asks_for_full_precision(row):
 
 
 @every_objective
-@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(ml_dtypes.bfloat16, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("value", [0.0, 1.0, 3e4], ids=["zero", "identical", "large"])
 def test_gradient_is_finite_where_embeddings_collapse(row, value, dtype):
     loss, grads = row.value_and_grads(*row.map_floats(lambda x: np.full_like(x, value, dtype), arrays_of(row)))
