@@ -13,7 +13,7 @@ from jssl.data.source import About, Source
 
 __all__ = ["ArraySource"]
 
-_INTEGERS = ("label", "size", "tokens", "segments", "captions")  # int32 wherever they occur
+_INTEGERS = ("label", "size", "tokens", "segments", "captions", "length", "speaker")  # int32 wherever they occur
 
 
 class ArraySource(Source):

@@ -27,8 +27,14 @@ _KINDS: dict[str, Any] = {
     "captions": ("jssl.data.captions", "CaptionsSource"),
     "synthetic_text": ("jssl.data.synthetic_text", "SyntheticTextSource"),
     "synthetic_clips": ("jssl.data.synthetic_clips", "SyntheticClipsSource"),
+    "synthetic_sound": ("jssl.data.synthetic_sound", "SyntheticSoundSource"),
 }
-_MADE = ("synthetic", "synthetic_text", "synthetic_clips")  # by code: no path, and options behind the colon
+_MADE = (
+    "synthetic",
+    "synthetic_text",
+    "synthetic_clips",
+    "synthetic_sound",
+)  # by code: no path, and options behind the colon
 _WHOLE = (
     "tar",
     "folder",
@@ -57,6 +63,7 @@ class About:
       vocabulary: token ids are in [0, vocabulary); None where there are no tokens.
       tokenizer: what turned text into tokens, as `jssl.data.tokenizers.make` takes it.
       sample_rate: of the audio, in Hz.
+      speakers: names of the speakers; empty where nobody knows who speaks.
     """
 
     class_names: tuple[str, ...] = ()
@@ -65,6 +72,7 @@ class About:
     vocabulary: int | None = None
     tokenizer: str | None = None
     sample_rate: int | None = None
+    speakers: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -77,7 +85,8 @@ class Source(abc.ABC):
 
     An example is a dict of named arrays. Names mean the same everywhere: ``image`` (H, W, 3) uint8, ``size`` (2,) int32,
     the height and width that the picture had before it was brought to (H, W), ``video`` (T, H, W, 3) uint8, ``audio``
-    (T,), ``tokens`` (L,) int32, ``segments`` (L,) int32 (0 is padding; 1, 2, ... the documents packed into the row),
+    (T,) int16 or float32, one channel, and ``length`` () int32, its true number of samples, zeros behind it, ``speaker`` () int32,
+    ``tokens`` (L,) int32, ``segments`` (L,) int32 (0 is padding; 1, 2, ... the documents packed into the row),
     ``captions`` (C, L) int32, ``label`` () int32. A field that a data set does not have is absent. ``index`` is added by
     the feeds.
 
@@ -221,6 +230,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     captions:<table or archives>          images and captions, named by a .csv or .jsonl file, or in WebDataset shards
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
     synthetic_clips:key=value,...         moving shapes made by code: num_examples, frames, image_size, seed, flow
+    synthetic_sound:key=value,...         sounds made by code: num_examples, seconds, rate, seed
     ===================================== ==========================================================================
 
     Options follow a question mark: "folder:photos?image_size=96&on_error=skip". Pictures may differ in size: each is

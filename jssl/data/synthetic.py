@@ -154,6 +154,19 @@ class SyntheticSource(MadeSource):
         index = range(len(self))[index]
         return self._render(np.full(frames, index), np.arange(frames))
 
+    def height(self, index: int, time: np.ndarray) -> np.ndarray:
+        """How high the first copy of the shape is in the frame while it moves as in `clip`: 0 at the foot, 1 at the top.
+
+        Args:
+          index: the example.
+          time: (T,) in frames, fractions too.
+
+        Returns:
+          (T,) float64.
+        """
+        f = self._factors(np.array([range(len(self))[index]]))
+        return 1 - _moved(f, np.asarray(time))["y"][:, 0]
+
     def _uniform(self, index: np.ndarray, columns: int) -> np.ndarray:
         return drawing.uniform(self.seed, self.split, index, columns)
 
@@ -165,12 +178,18 @@ class SyntheticSource(MadeSource):
         """(n,) examples at (n,) times to (n, S, S, 3) uint8."""
         f = self._factors(index)
         if time is not None:
-            f["rotation"] = f["rotation"] + f["spin"] * time[:, None]
-            for axis, wave in (("x", np.cos), ("y", np.sin)):
-                # Off the edge of the frame, or off the starting point where that is beyond it.
-                low, high = np.minimum(f[axis], f["radius"]), np.maximum(f[axis], 1 - f["radius"])
-                f[axis] = _bounce(f[axis] + _SPEED * time[:, None] * wave(f["direction"]), low, high)
+            f |= _moved(f, time)
         return drawing.draw(f, self.image_size)
+
+
+def _moved(f: dict[str, np.ndarray], time: np.ndarray) -> dict[str, np.ndarray]:
+    """Rotation and place of the copies at (n,) times, in frames."""
+    moved = {"rotation": f["rotation"] + f["spin"] * time[:, None]}
+    for axis, wave in (("x", np.cos), ("y", np.sin)):
+        # Off the edge of the frame, or off the starting point where that is beyond it.
+        low, high = np.minimum(f[axis], f["radius"]), np.maximum(f[axis], 1 - f["radius"])
+        moved[axis] = _bounce(f[axis] + _SPEED * time[:, None] * wave(f["direction"]), low, high)
+    return moved
 
 
 def _bounce(value, low, high):

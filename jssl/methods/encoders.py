@@ -6,6 +6,7 @@ method takes an encoder as options, ``{"name": "resnet18", "stem": "cifar"}``, o
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,8 +16,8 @@ from jssl.methods.networks import Network, Networks, as_network
 from jssl.models import Features, TokenTransformer, resnet, vit
 
 ENCODERS: dict[str, dict[str, Callable]] = {"image": {}, "tokens": {}}
-"""Field -> name -> function of options. It is told ``image_size`` (pixels), ``vocabulary``, ``length`` (of a row of tokens)
-and ``causal`` (no token may see a later one), and ``dtype``, where it asks for them."""
+"""Field -> name -> function of options. It is told ``image_size`` (pixels; height and width where they differ), ``vocabulary``,
+``length`` (of a row of tokens) and ``causal`` (no token may see a later one), and ``dtype``, where it asks for them."""
 
 
 def register(field: str, name: str):
@@ -127,9 +128,12 @@ def make_patches(method: str, encoder: Any, *, mask_token: bool = False, **told)
     if not isinstance(made, PatchEncoder):
         name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
         raise ValueError(f"{method} needs patches: use an encoder vit_tiny ... vit_huge or vit, not {name!r}")
-    if (size := told["image_size"]) < 2 * made.patch_size:
+    size = told["image_size"]
+    sides = size if isinstance(size, tuple) else (size, size)
+    if math.prod(side // made.patch_size for side in sides) < 2:
+        what = "x".join(map(str, size)) if isinstance(size, tuple) else f"method.image.size={size}"
         raise ValueError(
-            f"{method}: method.image.size={size} is one patch of {made.patch_size}, with nothing beside it to predict from; "
+            f"{method}: {what} is one patch of {made.patch_size}, with nothing beside it to predict from; "
             f"use at least {2 * made.patch_size}, or smaller patches"
         )
     if mask_token and isinstance(encoder, Mapping):

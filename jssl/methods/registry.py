@@ -20,6 +20,7 @@ ASKS: dict[str, tuple[str, ...]] = {
     "captions": ("captions",),
     "text": (),
     "video": (),
+    "audio": (),
     "patches": (),
 }
 """What a method may ask for beside what it reads and any encoder, and the fields that this takes."""

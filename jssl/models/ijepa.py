@@ -22,7 +22,7 @@ class IJEPAPredictor(nn.Module):
       width: of the predictor's tokens.
       depth: blocks.
       heads: attention heads.
-      grid: patches per side of an image.
+      grid: rows and columns of patches; one number is both.
       out_dim: width of the encoder.
       mlp_ratio: hidden width of the MLP over the width.
       drop_path, remat, scan, attention: see ``Transformer``.
@@ -41,7 +41,7 @@ class IJEPAPredictor(nn.Module):
     width: int
     depth: int
     heads: int
-    grid: int
+    grid: int | tuple[int, int]
     out_dim: int
     mlp_ratio: float = 4.0
     drop_path: float = 0.0

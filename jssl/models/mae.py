@@ -22,7 +22,7 @@ class MAEDecoder(nn.Module):
       heads: attention heads.
       patch_size: pixels per side of a patch.
       channels: of a pixel.
-      grid: patches per side of an image.
+      grid: rows and columns of patches; one number is both.
       mlp_ratio: hidden width of the MLP over the width.
       remat, scan, attention: see ``Transformer``.
       dtype: compute dtype.
@@ -41,7 +41,7 @@ class MAEDecoder(nn.Module):
     depth: int
     heads: int
     patch_size: int
-    grid: int
+    grid: int | tuple[int, int]
     channels: int = 3
     mlp_ratio: float = 4.0
     remat: str = "none"
@@ -63,10 +63,11 @@ class MAEDecoder(nn.Module):
         Raises:
           ValueError: ``restore`` does not have grid^2 places.
         """
-        places = self.grid**2
+        rows, columns = (self.grid, self.grid) if isinstance(self.grid, int) else self.grid
+        places = rows * columns
         if restore.shape[1] != places or tokens.shape[1] > places:
             raise ValueError(
-                f"restore {restore.shape} and tokens {tokens.shape} do not fit a grid of {self.grid}x{self.grid} patches"
+                f"restore {restore.shape} and tokens {tokens.shape} do not fit a grid of {rows}x{columns} patches"
             )
         embed = dense(self.width, "embed", self.dtype, self.param_dtype)
         mask_token = self.param("mask_token", nn.initializers.normal(0.02), (1, 1, self.width), self.param_dtype)

@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def sincos_2d(width: int, grid: int) -> np.ndarray:
-    """The (grid * grid, width) table of fixed positions, rows in raster order.
+def sincos_2d(width: int, grid: int | tuple[int, int]) -> np.ndarray:
+    """The (rows * columns, width) table of fixed positions, rows in raster order.
 
     The first half of the columns encodes the patch's column, the second half its row; each half is
     [sin(p w_0) ... sin(p w_n), cos(p w_0) ... cos(p w_n)] with w_i = 10000^(-i / n), n = width / 4.
 
     Args:
       width: columns, a multiple of 4.
-      grid: patches per side.
+      grid: rows and columns of patches; one number is both.
 
     Returns:
       float32 table.
@@ -29,22 +29,26 @@ def sincos_2d(width: int, grid: int) -> np.ndarray:
     if width % 4:
         raise ValueError(f"sin-cos positions need a width divisible by 4, got {width}")
     frequency = 10000.0 ** (-np.arange(width // 4, dtype=np.float64) / (width // 4))
-    angle = np.outer(np.arange(grid, dtype=np.float64), frequency)
+    rows, columns = (grid, grid) if isinstance(grid, int) else grid
+    angle = np.outer(np.arange(max(rows, columns), dtype=np.float64), frequency)
     line = np.concatenate([np.sin(angle), np.cos(angle)], 1)  # (grid, width / 2)
-    column, row = np.tile(line, (grid, 1)), np.repeat(line, grid, 0)
+    column, row = np.tile(line[:columns], (rows, 1)), np.repeat(line[:rows], columns, 0)
     return np.concatenate([column, row], 1).astype(np.float32)
 
 
-def resample(table: jax.Array, grid: tuple[int, int]) -> jax.Array:
-    """Bicubic resampling of a square (1, N, D) position table to ``grid`` rows and columns; the table itself if equal.
+def resample(table: jax.Array, grid: tuple[int, int], made_for: tuple[int, int] | None = None) -> jax.Array:
+    """Bicubic resampling of a (1, N, D) position table to ``grid`` rows and columns; the table itself if equal.
+
+    The table was made for as many rows and columns as ``made_for`` says; None is a square.
 
     Like DINO and MAE, without antialiasing when shrinking. Their bicubic kernel has a = -0.75, this one a = -0.5.
     """
     side = round(table.shape[1] ** 0.5)
-    if grid == (side, side):
+    made_for = made_for or (side, side)
+    if grid == made_for:
         return table
     width = table.shape[-1]
-    plane = table.reshape(1, side, side, width).astype(jnp.float32)
+    plane = table.reshape(1, *made_for, width).astype(jnp.float32)
     plane = jax.image.resize(plane, (1, *grid, width), "cubic", antialias=False)
     return plane.reshape(1, -1, width).astype(table.dtype)
 

@@ -39,7 +39,8 @@ class ViT(nn.Module):
       class_token: put a learned token in front.
       registers: learned tokens that take part in attention and are dropped at the end (arXiv:2309.16588).
       positions: ``"learned"``, or ``"sincos"``, fixed and the same as MAE's.
-      image_size: side of the images that the position table is made for; other sizes resample it bicubically.
+      image_size: side of the images that the position table is made for, or height and width; other sizes resample it
+        bicubically.
       pool: ``"token"`` (the class token), ``"mean"`` (of the patch tokens) or ``"none"``.
       mask_token: learn a token that takes the place of the patches named by ``masked`` (BEiT, iBOT, data2vec).
       patch_norm: layer norm before and after the projection of the patches (Dual PatchNorm, arXiv:2302.01327). It
@@ -64,7 +65,7 @@ class ViT(nn.Module):
     class_token: bool = True
     registers: int = 0
     positions: str = "learned"
-    image_size: int = 224
+    image_size: int | tuple[int, int] = 224
     pool: str = "token"
     mask_token: bool = False
     patch_norm: bool = False
@@ -119,7 +120,7 @@ class ViT(nn.Module):
             x = x if masked is None else jnp.where(masked[..., None], hidden, x)
         table = self._position_table().astype(self.dtype)
         prefix = int(self.class_token)
-        x = x + positions.resample(table[:, prefix:], grid)
+        x = x + positions.resample(table[:, prefix:], grid, self._table_grid())
         if indices is not None:
             x = positions.take_tokens(x, indices)
 
@@ -168,7 +169,7 @@ class ViT(nn.Module):
 
     def _check(self, images, masked: bool):
         height, width = images.shape[1:3]
-        if height % self.patch_size or width % self.patch_size or self.image_size % self.patch_size:
+        if any(side % self.patch_size for side in (height, width, *_pair(self.image_size))):
             raise ValueError(
                 f"patches of {self.patch_size} pixels do not tile {height}x{width} images "
                 f"(image_size={self.image_size}); use multiples of {self.patch_size}"
@@ -188,13 +189,22 @@ class ViT(nn.Module):
         x = images.astype(self.dtype).reshape(batch, grid[0], p, grid[1], p, channels)
         return jnp.swapaxes(x, 2, 3).reshape(batch, grid[0] * grid[1], p * p * channels)
 
+    def _table_grid(self) -> tuple[int, int]:
+        """Rows and columns of patches that the position table is made for."""
+        height, width = _pair(self.image_size)
+        return height // self.patch_size, width // self.patch_size
+
     def _position_table(self):
         """(1, [1 +] N, D): the class token has a row of its own, zero where positions are fixed."""
-        side = self.image_size // self.patch_size
+        rows, columns = self._table_grid()
         prefix = int(self.class_token)
         if self.positions == "learned":
-            return self.param("pos_embed", _token_init, (1, prefix + side**2, self.width), self.param_dtype)
-        return jnp.pad(jnp.asarray(positions.sincos_2d(self.width, side)), ((prefix, 0), (0, 0)))[None]
+            return self.param("pos_embed", _token_init, (1, prefix + rows * columns, self.width), self.param_dtype)
+        return jnp.pad(jnp.asarray(positions.sincos_2d(self.width, (rows, columns))), ((prefix, 0), (0, 0)))[None]
+
+
+def _pair(side: int | tuple[int, int]) -> tuple[int, int]:
+    return (side, side) if isinstance(side, int) else side
 
 
 def make(size: str, **overrides) -> ViT:

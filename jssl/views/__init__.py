@@ -1,8 +1,20 @@
 """Views split one raw example into what goes in and what is predicted. Pure functions of (key, example).
 
-One folder a family: images, masks over the patches of an image or a clip, tokens, videos. Names are imported from here.
+One folder a family: images, sounds, masks over the patches of an image or a clip, tokens, videos. Names are imported from here.
 """
 
+from jssl.views.audio.masks import frequency_mask, time_frequency_mask, time_mask
+from jssl.views.audio.spectrogram import log_mel, mel_filters, standardize_spectrogram, true_frames
+from jssl.views.audio.waves import (
+    add_noise,
+    change_gain,
+    change_speed,
+    crop_wave,
+    is_sound,
+    random_start,
+    standardize_wave,
+    to_wave,
+)
 from jssl.views.images.augmentation import IMAGENET_MEAN, IMAGENET_STD, Augmentation, EvalView
 from jssl.views.images.chromatic import color_dropping, color_projection
 from jssl.views.images.colorization import (
@@ -36,29 +48,37 @@ __all__ = [
     "EvalView",
     "ab_bins",
     "ab_prior",
+    "add_noise",
     "block_mask",
     "byol",
     "center_crop",
     "central_frames",
+    "change_gain",
+    "change_speed",
     "color_dropping",
     "color_jitter",
     "color_projection",
     "colorization",
+    "crop_wave",
     "dino_global",
     "dino_local",
     "distance_to_target",
     "eval_view",
+    "frequency_mask",
     "gaussian_blur",
     "gaussian_noise",
     "grayscale",
     "horizontal_flip",
+    "is_sound",
     "jigsaw",
     "jigsaw_permutations",
     "lab_to_rgb",
+    "log_mel",
     "mae",
     "mask_from_noise",
     "mask_patches",
     "masked_count",
+    "mel_filters",
     "moco_v1",
     "moco_v2",
     "multi_block",
@@ -71,6 +91,7 @@ __all__ = [
     "random_frames",
     "random_mask",
     "random_resized_crop",
+    "random_start",
     "rebalancing_weights",
     "relative_position",
     "resize_crop",
@@ -82,7 +103,13 @@ __all__ = [
     "soft_encode",
     "soft_targets",
     "solarize",
+    "standardize_spectrogram",
+    "standardize_wave",
+    "time_frequency_mask",
+    "time_mask",
     "to_float",
+    "to_wave",
+    "true_frames",
     "truncate_clip_masks",
     "truncate_context",
     "tube_mask",

@@ -13,6 +13,7 @@ from jssl import data, methods
 from jssl.models import Features
 
 BATCH, SIDE, PATCH, WIDTH, WORDS, LENGTH, FRAMES = 4, 8, 2, 6, 11, 7, 4
+SAMPLES, RATE = 128, 1600  # of a sound
 PLACES = (SIDE // PATCH) ** 2
 MEAN, STD = 0.4, 0.25
 COLOURS = np.array([[1.0, 0.3, 0.2], [0.2, 1.0, 0.4], [0.3, 0.1, 1.0], [0.9, 0.8, 0.1]])
@@ -32,6 +33,14 @@ def examples() -> dict[str, np.ndarray]:
     captions[:, :, 5:] = 0  # padding
     captions[1, 0, 3:] = 0
     segments = np.array([[1, 1, 1, 2, 2, 2, 2], [1, 1, 1, 1, 1, 0, 0], [1, 2, 2, 2, 3, 3, 0], [1, 1, 1, 1, 1, 1, 1]])
+    lengths = np.array([SAMPLES, 100, SAMPLES, 72])
+    time = np.arange(SAMPLES) / RATE
+    tones = np.sin(2 * np.pi * np.array([[90.0], [180.0], [330.0], [600.0]]) * time)
+    audio = (
+        8000
+        * (tones + 0.3 * np.random.default_rng(1).normal(size=tones.shape))
+        * (np.arange(SAMPLES) < lengths[:, None])
+    )
     batch = {
         "image": np.round(image).astype(np.uint8),
         "video": np.stack([np.roll(np.round(image), t, 2) for t in range(FRAMES)], 1).astype(np.uint8),
@@ -39,11 +48,13 @@ def examples() -> dict[str, np.ndarray]:
         "captions": captions.astype(np.int32),
         "tokens": np.where(segments > 0, rng.integers(1, WORDS, segments.shape), 0).astype(np.int32),
         "segments": segments.astype(np.int32),
+        "audio": audio.astype(np.int16),
+        "length": lengths.astype(np.int32),
     }
     return batch | {"index": np.arange(BATCH, dtype=np.int32)}
 
 
-ABOUT = data.About(class_names=("a", "b", "c"), vocabulary=WORDS)
+ABOUT = data.About(class_names=("a", "b", "c"), vocabulary=WORDS, sample_rate=RATE)
 SPEC = {name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for name, x in examples().items() if name != "index"}
 
 

@@ -69,3 +69,11 @@ def test_rotation_by_hand():
     x = np.array([1.0, 0.0, 0.0, 2.0], np.float32).reshape(1, 1, 1, 4)
     turned = positions.rotate(jnp.asarray(x), positions.rotary_angles(jnp.array([[3]]), 4))
     np.testing.assert_allclose(turned[0, 0, 0], [np.cos(3), -2 * np.sin(0.03), np.sin(3), 2 * np.cos(0.03)], rtol=1e-5)
+
+
+def test_a_table_need_not_be_square():
+    square = positions.sincos_2d(8, 5).reshape(5, 5, 8)
+    table = positions.sincos_2d(8, (3, 5))
+    np.testing.assert_array_equal(table.reshape(3, 5, 8), square[:3])
+    rows = jnp.asarray(table)[None]
+    assert positions.resample(rows, (3, 5), (3, 5)) is rows and positions.resample(rows, (6, 5), (3, 5)).shape[1] == 30

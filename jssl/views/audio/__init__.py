@@ -1,0 +1,1 @@
+"""Views of sounds: waves, spectrograms and what is hidden of them."""
