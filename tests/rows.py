@@ -30,6 +30,7 @@ ROWS = {
     "simsiam": SIAMESE | {"predictor": (16, 8)},  # narrower, and a prediction can be all zero: its gradient is huge
     "barlow_twins": SIAMESE,
     "vicreg": SIAMESE,
+    "lejepa": MULTI_CROP | {"encoder": RESNET, "projector": (16, 8), "num_slices": 16},
     "align_uniform": SIAMESE,
     "spectral": SIAMESE | {"projector": (32, 16)},
     "supervised": {"image": IMAGE, "encoder": RESNET},

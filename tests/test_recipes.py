@@ -172,11 +172,14 @@ def test_every_method_has_a_small_recipe_and_a_full_one():
         assert backbones[0][0] == "small" and {backbone for backbone, _ in backbones} - {"small"}
 
 
+UNPUBLISHED = {"lejepa"}  # methods of pictures that the table of results does not have yet
+
+
 @pytest.mark.parametrize("name", sorted(methods.REGISTRY))
 def test_small_recipes_have_the_steps_of_the_published_run(name):
     result = ROOT / "benchmarks" / "results" / "quality_cifar10" / f"{name}_seed0.json"
     if not result.is_file():
-        assert {"text", "captions"} & set(methods.find(name).asks)
+        assert methods.find(name).fields != ("image",) or name in UNPUBLISHED
         return
     config = load_config(f"{CONFIGS / name}.py:small,cifar10", [])
     steps = setup.resolve_lengths(config, 50_000).steps

@@ -9,7 +9,7 @@ from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches, w
 from jssl.methods.pairs import clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
 from jssl.methods.registry import REGISTRY, Entry, build, complete_options, find, lengths, register
-from jssl.methods.siamese import barlow_twins, byol, simsiam, vicreg
+from jssl.methods.siamese import barlow_twins, byol, lejepa, simsiam, vicreg
 
 __all__ = [
     "REGISTRY",
@@ -33,6 +33,7 @@ __all__ = [
     "ibot",
     "ijepa",
     "jigsaw",
+    "lejepa",
     "lengths",
     "mae",
     "mean_over_micro_batches",

@@ -33,6 +33,7 @@ from jssl.objectives.latent.jepa import jepa_loss
 from jssl.objectives.latent.vjepa import vjepa_loss
 from jssl.objectives.non_contrastive.barlow_twins import barlow_twins_loss
 from jssl.objectives.non_contrastive.byol import byol_loss
+from jssl.objectives.non_contrastive.lejepa import lejepa_loss, sigreg_loss
 from jssl.objectives.non_contrastive.simsiam import simsiam_loss
 from jssl.objectives.non_contrastive.vicreg import vicreg_loss
 from jssl.objectives.prediction.causal_lm import causal_lm_loss
@@ -65,11 +66,13 @@ __all__ = [
     "jepa_loss",
     "koleo_loss",
     "l2_normalize",
+    "lejepa_loss",
     "mae_loss",
     "moco_v3_loss",
     "nt_xent",
     "patchify",
     "siglip_loss",
+    "sigreg_loss",
     "simsiam_loss",
     "sinkhorn",
     "soft_cross_entropy_loss",

@@ -31,7 +31,7 @@ from jssl.views.images.jigsaw import jigsaw, jigsaw_permutations
 from jssl.views.images.lab import lab_to_rgb, rgb_to_lab
 from jssl.views.images.multicrop import multi_crop
 from jssl.views.images.photometric import color_jitter, gaussian_blur, grayscale, normalize, solarize, to_float
-from jssl.views.images.presets import byol, dino_global, dino_local, eval_view, mae, moco_v1, moco_v2, simclr
+from jssl.views.images.presets import byol, dino_global, dino_local, eval_view, lejepa, mae, moco_v1, moco_v2, simclr
 from jssl.views.images.relative_position import relative_position
 from jssl.views.images.rotation import rotate_90, rotation
 from jssl.views.masks.blocks import block_mask, masked_count
@@ -74,6 +74,7 @@ __all__ = [
     "jigsaw_permutations",
     "lab_to_rgb",
     "log_mel",
+    "lejepa",
     "mae",
     "mask_from_noise",
     "mask_patches",

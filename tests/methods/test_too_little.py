@@ -16,6 +16,7 @@ COMPARING = (
     "align_uniform",
     "barlow_twins",
     "clip",
+    "lejepa",
     "moco_v3",
     "siglip",
     "simclr",

@@ -193,6 +193,19 @@ def _codes(generator, batch):
     return probabilities / probabilities.sum(-1, keepdims=True), _frames(generator, batch)[-1]
 
 
+def _views(generator, batch):
+    return (generator.normal(size=(4, batch, 8)).astype(np.float32),)
+
+
+def _keyed(loss, **options):
+    """A loss along directions that every device draws from one key."""
+
+    def with_key(*arrays, axis_name=None):
+        return loss(*arrays, key=jax.random.key(5), num_slices=16, axis_name=axis_name, **options)
+
+    return with_key
+
+
 _dino_loss = functools.partial(objectives.dino_loss, student_temperature=0.1, teacher_temperature=0.04)
 
 TABLE = {
@@ -269,6 +282,17 @@ TABLE = {
     ),
     "vicreg_loss": Row(
         objectives.vicreg_loss, _vectors(2), (0, 0), (0, 1), swap=(1, 0), mean_over_examples=False, products=True
+    ),
+    "sigreg_loss": Row(
+        _keyed(objectives.sigreg_loss), _vectors(1), (0,), (0,), mean_over_examples=False, products=True
+    ),
+    "lejepa_loss": Row(
+        _keyed(objectives.lejepa_loss, num_global=2, weight=0.3),
+        _views,
+        (1,),
+        (0,),
+        mean_over_examples=False,
+        products=True,
     ),
     "align_uniform_loss": Row(
         objectives.align_uniform_loss, _vectors(2), (0, 0), (0, 1), swap=(1, 0), mean_over_examples=False, products=True

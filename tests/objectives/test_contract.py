@@ -219,6 +219,7 @@ def test_mismatched_shapes_are_named(name):
     # The lengths that are free: of the queue, the numbers of crops, of classes and of tokens, and all of an array that is alone.
     crops = {"dino_loss", "dinov2_loss", "swav_loss"}
     free = {"info_nce queue": [(2, 0)], "koleo_loss": [(0, 0), (0, 1)]}
+    free |= {"sigreg_loss": [(0, 0), (0, 1)], "lejepa_loss": [(0, 0), (0, 1), (0, 2)]}
     free |= {"cross_entropy_loss": [(0, 1)], "cross_entropy_loss weighted": [(0, 2)]}
     free |= {"causal_lm_loss": [(1, 0)], "wav2vec2_loss": [(2, 2)], "cpc_loss": [(2, 2)]}
     free |= {"code_diversity_loss": [(0, 2), (0, 3)]}

@@ -96,6 +96,15 @@ def dino_local(size: int, *, blur: bool = True, **overrides) -> Augmentation:
     return byol(size, 0, blur=blur, **{**values, **overrides})
 
 
+def lejepa(size: int, *, blur: bool = True, **overrides) -> Augmentation:
+    """LeJEPA (Balestriero and LeCun 2025, https://arxiv.org/abs/2511.08544): crops of all sizes change alike, each by chance.
+
+    >>> lejepa(224).blur_prob, lejepa(224).solarize_prob
+    (0.5, 0.2)
+    """
+    return byol(size, 1, blur=blur, **{"crop_scale": (0.3, 1.0), "blur_prob": 0.5 if blur else 0.0, **overrides})
+
+
 def mae(size: int, **overrides) -> Augmentation:
     """MAE and I-JEPA (He et al. 2021, https://arxiv.org/abs/2111.06377): crop and flip only.
 

@@ -1,9 +1,10 @@
 """Losses of two networks, or of one seen twice, without negatives."""
 
+import jax
 import numpy as np
 from small import BATCH, mlp, standardize, unit
 
-from .case import by_hand, projections
+from .case import ENCODER, STEP, by_hand, crops, projections
 
 
 @by_hand("byol", projector=(5, 4), predictor=(3, 4))
@@ -37,3 +38,15 @@ def vicreg(v, p, fixed, extra, raw):
 
     (v_a, c_a), (v_b, c_b) = spread(a), spread(b)
     return 3.0 * ((a - b) ** 2).mean() + 5.0 * (v_a + v_b) / 2 + 2.0 * (c_a + c_b)
+
+
+@by_hand("lejepa", crops={"num_local": 2, "local_size": 4}, projector=(5, 4), weight=0.3, num_slices=6)
+def lejepa(v, p, fixed, extra, raw):
+    pooled = np.concatenate([ENCODER(p["encoder"], x).pooled for x in crops(v["global"]) + crops(v["local"])])
+    z = mlp(p["projector"], pooled).reshape(4, BATCH, -1)
+    along = unit(np.asarray(jax.random.normal(jax.random.fold_in(jax.random.key(0), STEP), (4, 6)), float).T)
+    t = np.linspace(-5, 5, 17)
+    normal = np.exp(-(t**2) / 2)
+    empirical = np.exp(1j * np.einsum("vnd,md,t->vnmt", z, along, t)).mean(1)
+    spread = BATCH * np.trapezoid(abs(empirical - normal) ** 2 * normal, t).mean()
+    return 0.7 * ((z - z[:2].mean(0)) ** 2).mean() + 0.3 * spread
