@@ -5,6 +5,7 @@ import os
 import posixpath
 import tarfile
 import zlib
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jssl.data.layout import is_image
@@ -21,7 +22,7 @@ Place = bytes | tuple[str, int, int]
 
 
 class Member(NamedTuple):
-    """A picture in an archive.
+    """A picture, or another file that is wanted, in an archive.
 
     Attributes:
       name: of the member.
@@ -46,11 +47,15 @@ def read(place: Place) -> bytes:
         return file.read(size)
 
 
-def members(path: str) -> tuple[list[Member], list[str]]:
+def members(path: str, wanted: Callable[[str], bool] = is_image) -> tuple[list[Member], list[str]]:
     """The pictures of an archive in its order, and the names of links to what is not in it.
 
     Links to pictures are pictures, and links to folders are folders of the same pictures. Compressed archives have no
     random access: the bytes of their pictures are kept.
+
+    Args:
+      path: of the archive.
+      wanted: the names that are taken; pictures, unless it says else.
 
     Raises:
       ValueError: if the archive is damaged or is none.
@@ -67,7 +72,7 @@ def members(path: str) -> tuple[list[Member], list[str]]:
                 stem, extension = posixpath.splitext(name)
                 if member.issym() or member.islnk():
                     places[name] = member
-                elif member.isfile() and is_image(name):
+                elif member.isfile() and wanted(name):
                     places[name] = _content(archive, member) if compressed else (path, member.offset_data, member.size)
                 elif member.isfile() and extension in (".cls", ".txt", ".json") and member.size <= _LONGEST:
                     content = _content(archive, member)
@@ -93,7 +98,7 @@ def members(path: str) -> tuple[list[Member], list[str]]:
             found.append((name, place))
             continue
         followed = _follow(name, place, places)
-        if not followed and is_image(name):
+        if not followed and wanted(name):
             lost.append(name)
         found += followed
     return [Member(name, place, labels.get(_key(name)), captions.get(_key(name))) for name, place in found], lost

@@ -9,14 +9,15 @@ import numpy as np
 
 from jssl.data.decode import decode_image, read_size
 from jssl.data.layout import evenly_spaced, fingerprint
-from jssl.data.source import About, Source
+from jssl.data.readable import ReadSource
+from jssl.data.source import About
 
 __all__ = ["EncodedSource"]
 
 CANVAS = 256  # side of the square for files that differ in size
 
 
-class EncodedSource(Source):
+class EncodedSource(ReadSource):
     """Picture files in some container; subclasses say where the bytes are.
 
     Every picture is resized whole to one canvas, (H, W), whatever its own size and aspect, and ``size`` says what they
@@ -41,7 +42,7 @@ class EncodedSource(Source):
       ValueError: if an option is out of range.
     """
 
-    names: Sequence[str]
+    WHAT = "images"
 
     def __init__(
         self,
@@ -52,11 +53,10 @@ class EncodedSource(Source):
         image_size: int | None = None,
         on_error: str = "raise",
     ):
-        if on_error not in ("raise", "skip"):
-            raise ValueError(f'on_error is "{on_error}"; use "raise" or "skip"')
         if image_size is not None and image_size < 1:
             raise ValueError(f"image_size is {image_size}; use at least 1")
-        self.names, self.labels, self.on_error = names, labels, on_error
+        super().__init__(names, on_error)
+        self.labels = labels
         self.about = About(class_names=class_names)
         sizes, contents = self._sample()
         side = image_size or CANVAS
@@ -91,27 +91,9 @@ class EncodedSource(Source):
         """The encoded bytes and the label of an example."""
         return self.read(index), None if self.labels is None else int(self.labels[index])
 
-    def name(self, index: int) -> str:
-        """What messages call an example."""
-        return self.names[index]
-
-    def __len__(self):
-        return len(self.names)
-
-    def __getitem__(self, index):
-        index = range(len(self))[index]
-        for offset in range(len(self)):
-            at = (index + offset) % len(self)  # the neighbour: deterministic and mostly of the same class
-            try:
-                encoded, label = self.record(at)
-                image, size = decode_image(encoded, self.canvas)
-            except (ValueError, OSError) as error:
-                if self.on_error == "raise":
-                    raise ValueError(
-                        f'cannot read {self.name(at)}: {error}; repair or remove it, or use on_error="skip"'
-                    ) from error
-                self.note_replaced(at)
-                continue
-            example = {"image": image, "size": np.asarray(size, np.int32)}
-            return example if label is None else example | {"label": np.asarray(label, np.int32)}
-        raise ValueError(f"none of the {len(self)} images can be read; the first is {self.name(0)}")
+    def example(self, index):
+        """The picture, its size and its label."""
+        encoded, label = self.record(index)
+        image, size = decode_image(encoded, self.canvas)
+        example = {"image": image, "size": np.asarray(size, np.int32)}
+        return example if label is None else example | {"label": np.asarray(label, np.int32)}

@@ -8,7 +8,7 @@ from jssl.data.layout import is_image, is_unread
 from jssl.data.paths import expand
 from jssl.data.splits import arrange, ignored
 
-__all__ = ["FolderSource"]
+__all__ = ["FolderSource", "below"]
 
 
 class FolderSource(EncodedSource):
@@ -48,16 +48,7 @@ class FolderSource(EncodedSource):
     @staticmethod
     def find(path):
         """The folder, the names of the pictures in it, and those of pictures that are not read."""
-        root = os.path.expanduser(path)
-        if os.path.isdir(root):
-            try:
-                files = list(_walk(root, "", (os.path.realpath(root),)))
-            except OSError as error:
-                raise ValueError(f"cannot list {error.filename}: {error.strerror}; check its permissions") from error
-        elif glob.has_magic(root):
-            root, files = _matches(root)
-        else:
-            raise ValueError(f"no folder {path}; give the folder that holds the class folders")
+        root, files = below(path)
         return root, list(filter(is_image, files)), list(filter(is_unread, files))
 
     def name(self, index):
@@ -68,6 +59,23 @@ class FolderSource(EncodedSource):
         """The encoded bytes of an example."""
         with open(self.name(index), "rb") as file:
             return file.read()
+
+
+def below(path: str) -> tuple[str, list[str]]:
+    """A folder, or that before the first wild card of a glob, and the names of the files in it, sorted.
+
+    Raises:
+      ValueError: if the folder does not exist or cannot be read.
+    """
+    root = os.path.expanduser(path)
+    if os.path.isdir(root):
+        try:
+            return root, list(_walk(root, "", (os.path.realpath(root),)))
+        except OSError as error:
+            raise ValueError(f"cannot list {error.filename}: {error.strerror}; check its permissions") from error
+    if not glob.has_magic(root):
+        raise ValueError(f"no folder {path}; give the folder that holds the class folders")
+    return _matches(root)
 
 
 def _matches(pattern: str) -> tuple[str, list[str]]:

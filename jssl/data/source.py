@@ -25,6 +25,7 @@ _KINDS: dict[str, Any] = {
     "tfds": ("jssl.data.tfds", "TFDSSource"),
     "text": ("jssl.data.text", "TextSource"),
     "captions": ("jssl.data.captions", "CaptionsSource"),
+    "video": ("jssl.data.video", "VideoSource"),
     "synthetic_text": ("jssl.data.synthetic_text", "SyntheticTextSource"),
     "synthetic_clips": ("jssl.data.synthetic_clips", "SyntheticClipsSource"),
     "synthetic_sound": ("jssl.data.synthetic_sound", "SyntheticSoundSource"),
@@ -41,6 +42,7 @@ _WHOLE = (
     "files",
     "tfds",
     "captions",
+    "video",
 )  # know the split "all"; of other kinds train and test are joined
 
 
@@ -228,6 +230,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     tfds:<name>[:split]                   TensorFlow Datasets prepared as array_record
     text:<paths or globs, comma>          UTF-8 files as rows of tokens: tokenizer, length, stride, holdout, cache
     captions:<table or archives>          images and captions, named by a .csv or .jsonl file, or in WebDataset shards
+    video:<folder, glob or archives>      clips of videos: frames, stride, clips, image_size
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
     synthetic_clips:key=value,...         moving shapes made by code: num_examples, frames, image_size, seed, flow
     synthetic_sound:key=value,...         sounds made by code: num_examples, seconds, rate, seed

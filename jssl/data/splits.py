@@ -35,6 +35,7 @@ class Arrangement:
       strays: positions of pictures that are outside of the folders of splits and classes.
       holdout: part of each class that is held out where there is no folder for "test".
       title: what messages call the data set.
+      what: what they call one of the files.
     """
 
     paths: Sequence[str]
@@ -45,6 +46,7 @@ class Arrangement:
     strays: np.ndarray
     holdout: float
     title: str
+    what: str = "picture"
 
     def select(self, split: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
         """The pictures of a split.
@@ -64,7 +66,7 @@ class Arrangement:
             raise ValueError(f'split is "{split}"; use "train", "test" or "all"')
         chosen = np.arange(len(self.paths)) if split == "all" else self.splits[split]
         if not len(chosen):
-            told = f'no image is left for split "{split}" of {self.title}'
+            told = f'no {self.what} is left for split "{split}" of {self.title}'
             raise NoSplit(f"{told}; add a {split}/ folder or change holdout={self.holdout}")
         if limit is not None:
             chosen = chosen[take_evenly(self.labels[chosen], limit)]
@@ -81,7 +83,7 @@ class Arrangement:
         """
         classes = f"{len(self.class_names)} classes" if self.class_names else "no classes"
         if split == "all":
-            return f"{self.title}: {classes}, all {len(self.paths)} pictures, whatever their split"
+            return f"{self.title}: {classes}, all {len(self.paths)} {self.what}s, whatever their split"
         told = [classes]
         for name in ("train", "test"):
             rows = self.splits[name]
@@ -90,7 +92,7 @@ class Arrangement:
         if len(self.unused):
             told.append(f"{len(self.unused)} val not used")
         if len(self.strays):
-            told.append(ignored("stray picture", [self.paths[i] for i in self.strays]))
+            told.append(ignored(f"stray {self.what}", [self.paths[i] for i in self.strays]))
         return f"{self.title}: {', '.join(told)}"
 
 
@@ -106,7 +108,12 @@ def ignored(what: str, names: Sequence[str]) -> str:
 
 
 def arrange(
-    paths: Sequence[str], classes: Sequence[str | None] | None = None, *, holdout: float = 0.1, title: str = "pictures"
+    paths: Sequence[str],
+    classes: Sequence[str | None] | None = None,
+    *,
+    holdout: float = 0.1,
+    title: str = "pictures",
+    what: str = "picture",
 ) -> Arrangement:
     """Reads splits and classes off the names of folders.
 
@@ -128,6 +135,7 @@ def arrange(
         their value as labels.
       holdout: part of each class that is "test" where there are no folders for it.
       title: what messages call the data set.
+      what: what they call one of the files.
 
     Raises:
       ValueError: holdout is out of range.
@@ -167,7 +175,8 @@ def arrange(
     if not len(splits["test"]):
         held = hold_out(labels[splits["train"]], holdout)
         splits = {"train": splits["train"][~held], "test": splits["train"][held]}
-    return Arrangement(paths, splits, labels, names, groups["val"], np.sort(np.concatenate(strays)), holdout, title)
+    unused, outside = groups["val"], np.sort(np.concatenate(strays))
+    return Arrangement(paths, splits, labels, names, unused, outside, holdout, title, what)
 
 
 def _folders(path: str) -> tuple[str, ...]:

@@ -2,13 +2,16 @@
 
 import os
 import re
+from collections.abc import Callable
+from typing import NamedTuple
 
-from jssl.data.archive import members, read
+from jssl.data.archive import Member, members, read
 from jssl.data.encoded import EncodedSource
+from jssl.data.layout import is_image
 from jssl.data.paths import expand
 from jssl.data.splits import arrange, ignored, role
 
-__all__ = ["TarSource"]
+__all__ = ["Inside", "TarSource", "inside"]
 
 
 class TarSource(EncodedSource):
@@ -38,29 +41,18 @@ class TarSource(EncodedSource):
     OPTIONS = {"image_size": int, "limit": int, "holdout": (int, float), "on_error": str}
 
     def __init__(self, pattern, split="train", *, image_size=None, limit=None, holdout=0.1, on_error="raise"):
-        patterns = [pattern] if os.path.exists(pattern) else pattern.split(",")
-        paths = list(dict.fromkeys(path for part in patterns for path in expand(part)))
-        if not paths:
-            raise ValueError(f"no archive matches {pattern}; give the path or glob of .tar or .tar.gz files")
-        inside, lost = [], []
-        for path in paths:
-            pictures, links = members(path)
-            inside += [(path, member) for member in pictures]
-            lost += [f"{link} in {path}" for link in links]
-        if not inside:
-            raise ValueError(f"no image in {', '.join(paths)}; expected members such as train/cat/1.png")
-        names = [member.name for _, member in inside]
-        if _are_folders(paths, names):
-            names = [f"{_stem(path)}/{name}" for (path, _), name in zip(inside, names)]
-        found = arrange(names, [member.label for _, member in inside], holdout=holdout, title=f"tar:{pattern}")
+        held = inside(pattern)
+        if not held.names:
+            raise ValueError(f"no image in {', '.join(held.paths)}; expected members such as train/cat/1.png")
+        found = arrange(held.names, [member.label for member in held.members], holdout=holdout, title=f"tar:{pattern}")
         chosen, labels, class_names = found.select(split, limit)
-        self._paths = [inside[i][0] for i in chosen]
-        self._places = [inside[i][1].place for i in chosen]
-        names = [names[i] for i in chosen]
+        self._paths = [held.paths[i] for i in chosen]
+        self._places = [held.members[i].place for i in chosen]
+        names = [held.names[i] for i in chosen]
         super().__init__(names, labels, class_names, image_size=image_size, on_error=on_error)
         self.summary = found.summary(split)
-        if lost:
-            self.summary += ", " + ignored("dead link", lost)
+        if held.lost:
+            self.summary += ", " + ignored("dead link", held.lost)
 
     def name(self, index):
         """Member and archive."""
@@ -69,6 +61,50 @@ class TarSource(EncodedSource):
     def read(self, index):
         """The encoded bytes of an example."""
         return read(self._places[index])
+
+
+class Inside(NamedTuple):
+    """The files of some archives.
+
+    Attributes:
+      names: of each file, as classes and splits are read off them.
+      members: likewise; where its bytes are, and what is said of it.
+      paths: of the archive of each; of the archives where there are no files.
+      lost: links to what is not there.
+    """
+
+    names: list[str]
+    members: list[Member]
+    paths: list[str]
+    lost: list[str]
+
+
+def inside(pattern: str, wanted: Callable[[str], bool] = is_image) -> Inside:
+    """The pictures in archives, in their order, or other files.
+
+    Args:
+      pattern: paths or globs of archives, separated by commas.
+      wanted: the names that are taken.
+
+    Raises:
+      ValueError: if nothing matches, or an archive is broken.
+    """
+    patterns = [pattern] if os.path.exists(pattern) else pattern.split(",")
+    archives = list(dict.fromkeys(path for part in patterns for path in expand(part)))
+    if not archives:
+        raise ValueError(f"no archive matches {pattern}; give the path or glob of .tar or .tar.gz files")
+    found: list[Member] = []
+    paths: list[str] = []
+    lost: list[str] = []
+    for path in archives:
+        own, links = members(path, wanted)
+        found += own
+        paths += [path] * len(own)
+        lost += [f"{link} in {path}" for link in links]
+    names = [member.name for member in found]
+    if _are_folders(archives, names):
+        names = [f"{_stem(path)}/{name}" for path, name in zip(paths, names)]
+    return Inside(names, found, paths or archives, lost)
 
 
 def _stem(path: str) -> str:

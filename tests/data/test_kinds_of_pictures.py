@@ -235,7 +235,7 @@ def test_layouts(tmp_path, name, kind):
     if test:
         assert labels(open_source(spec, "test")) == test
     else:
-        with pytest.raises(NoSplit, match=r'no image is left for split "test" of \w+:.*photos.*; add a test/ folder'):
+        with pytest.raises(NoSplit, match=r'no picture is left for split "test" of \w+:.*photos.*; add a test/ folder'):
             open_source(spec, "test")
     assert sorted(open_source(spec, "all").names) == sorted(files)
 

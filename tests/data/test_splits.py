@@ -115,7 +115,7 @@ def test_limit_is_balanced_however_the_classes_are_laid_out(layout):
     "options, message",
     [
         ({"split": "dev"}, 'split is "dev"'),
-        ({"split": "test", "holdout": 0}, 'no image is left for split "test"'),
+        ({"split": "test", "holdout": 0}, 'no picture is left for split "test"'),
         ({"split": "train", "holdout": 1.0}, "holdout is 1.0"),
         ({"split": "train", "limit": 0}, "limit is 0"),
     ],
@@ -220,13 +220,13 @@ def test_pretraining_needs_no_test(paths):
     assert list(labelled(*paths, holdout=0.1)) == paths
     assert ", no test" in told(*paths, holdout=0.1)
     with pytest.raises(
-        NoSplit, match='no image is left for split "test" of pictures; add a test/ folder or change holdout=0.1'
+        NoSplit, match='no picture is left for split "test" of pictures; add a test/ folder or change holdout=0.1'
     ):
         select(paths, "test")
 
 
 def test_a_test_without_train():
-    with pytest.raises(NoSplit, match='no image is left for split "train" of pictures; add a train/ folder'):
+    with pytest.raises(NoSplit, match='no picture is left for split "train" of pictures; add a train/ folder'):
         select(["test/cat/1.png", "val/cat/2.png"], "train")
 
 

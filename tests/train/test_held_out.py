@@ -15,7 +15,7 @@ def test_a_run_without_held_out_examples(tmp_path, caplog):
     config.data.source = f"folder:{tmp_path}"
     assert setup.open_held_out(config) is None
     (record,) = caplog.records
-    told = f'no held-out figures: no image is left for split "test" of folder:{tmp_path}; add a test/ folder'
+    told = f'no held-out figures: no picture is left for split "test" of folder:{tmp_path}; add a test/ folder'
     assert record.message.startswith(told)
     online = OnlineEvaluation(None, open_source(config.data.source), None)
     assert online(None) == {}
