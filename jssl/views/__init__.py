@@ -1,6 +1,6 @@
 """Views split one raw example into what goes in and what is predicted. Pure functions of (key, example).
 
-One folder a family: images, sounds, masks over the patches of an image or a clip, tokens, videos. Names are imported from here.
+One folder a family: images, sounds, masks over patches and frames, tokens, videos. Names are imported from here.
 """
 
 from jssl.views.audio.masks import frequency_mask, time_frequency_mask, time_mask
@@ -38,6 +38,7 @@ from jssl.views.masks.blocks import block_mask, masked_count
 from jssl.views.masks.multiblock import multi_block, truncate_context
 from jssl.views.masks.multiblock_3d import distance_to_target, multi_block_3d, truncate_clip_masks
 from jssl.views.masks.random import mask_from_noise, random_mask, tube_mask
+from jssl.views.masks.spans import other_indices, span_mask, span_ranks
 from jssl.views.tokens.next_token import next_token
 from jssl.views.videos.frames import central_frames, over_frames, random_frames
 
@@ -88,6 +89,7 @@ __all__ = [
     "next_token",
     "normalize",
     "over_frames",
+    "other_indices",
     "random_box",
     "random_frames",
     "random_mask",
@@ -108,6 +110,8 @@ __all__ = [
     "standardize_wave",
     "time_frequency_mask",
     "time_mask",
+    "span_mask",
+    "span_ranks",
     "to_float",
     "to_wave",
     "true_frames",
