@@ -1,5 +1,9 @@
 """Encoders and what sits on them: flax.linen modules, pure ``init`` and ``apply``, parameters as plain nested dicts."""
 
+from jssl.models.audio.frame_transformer import FrameTransformer
+from jssl.models.audio.gru import FrameGRU
+from jssl.models.audio.quantizer import GumbelQuantizer
+from jssl.models.audio.wave_encoder import WaveEncoder
 from jssl.models.dense_decoder import DenseDecoder
 from jssl.models.features import Features
 from jssl.models.heads import MLP, DINOHead, Prototypes
@@ -15,6 +19,9 @@ __all__ = [
     "DINOHead",
     "DenseDecoder",
     "Features",
+    "FrameGRU",
+    "FrameTransformer",
+    "GumbelQuantizer",
     "IJEPAPredictor",
     "MAEDecoder",
     "Prototypes",
@@ -22,4 +29,5 @@ __all__ = [
     "TokenTransformer",
     "Transformer",
     "ViT",
+    "WaveEncoder",
 ]

@@ -15,6 +15,7 @@ class Features(NamedTuple):
       layers: (K, B, N, D), the outputs of the last K blocks, before the final norm, when they were asked for.
       pooled_layers: (K, B, D), what pooling makes of those outputs, each after the final norm.
       class_token: (B, D), after the final norm, where there is one.
+      local: (B, N, C), the same places before the network puts them into context, where it has two such stages.
     """
 
     pooled: jax.Array | None
@@ -22,6 +23,7 @@ class Features(NamedTuple):
     layers: jax.Array | None = None
     pooled_layers: jax.Array | None = None
     class_token: jax.Array | None = None
+    local: jax.Array | None = None
 
 
 def mean_tokens(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:

@@ -1,0 +1,1 @@
+"""Networks of waveforms and frames of sound."""
