@@ -23,7 +23,7 @@ def add_commands(commands) -> None:
 
     plan = commands.add_parser("plan", help="what a run needs on a topology: memory, traffic, time, chip-hours")
     plan.add_argument("--config", required=True)
-    plan.add_argument("--topology", help="v5e:4x4, v5p:2x2x2, cpu:8 ...; what the recipe is for by default")
+    plan.add_argument("--topology", help="v5e:4x4, h100:8, h100:4x8, cpu:8 ...; what the recipe is for by default")
     plan.add_argument("--fsdp", type=int, help="devices that share one copy of the state")
     plan.add_argument("--batch", type=int, help="examples a step, over all devices")
     plan.add_argument("--mfu", type=float, default=0.4, help="share of the peak that the cost is told for; 0.4")

@@ -42,10 +42,16 @@ def plan_run(
     config = load_config(recipe, overrides)
     name = topology or config.run.hardware
     if not name:
-        raise ValueError(f"{recipe} names no hardware; give --topology, such as v5e:4x4 or cpu:8")
+        raise ValueError(f"{recipe} names no hardware; give --topology, such as v5e:4x4, h100:8 or cpu:8")
     where, card = find(name), foresee(config, num_examples)
+    if where.options:
+        jax.config.update(
+            "jax_enable_compilation_cache", False
+        )  # programs for GPUs that are not here cannot be read back
     if largest and where.chip is None:
-        raise ValueError(f"--largest: the memory of {name} is not known; plan for a TPU slice, such as v5e:4x4")
+        raise ValueError(
+            f"--largest: the memory of {name} is not known; plan for a TPU slice or GPUs, such as v5e:4x4 or h100:8"
+        )
     needed = 0
     try:
         found = plan(config, card, where, mfu=mfu)

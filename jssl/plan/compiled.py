@@ -122,7 +122,7 @@ def compile_step(planned: Prospect) -> Compiled:
     began = time.perf_counter()
     lowered = lower_step(planned)
     try:
-        compiled = lowered.compile()
+        compiled = lowered.compile(compiler_options=dict(planned.topology.options))
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise

@@ -1,4 +1,4 @@
-"""Devices by name, whether this machine has them or not: ``v5e:4x4``, ``cpu:8``."""
+"""Devices by name, whether this machine has them or not: ``v5e:4x4``, ``h100:8``, ``cpu:8``."""
 
 import importlib.util
 import math
@@ -10,6 +10,7 @@ import jax
 from jax.experimental import topologies
 
 from jssl.hints import nearest
+from jssl.plan import gpus
 from jssl.plan.chips import CHIPS, Chip
 
 __all__ = ["Topology", "find"]
@@ -33,34 +34,53 @@ class Topology(NamedTuple):
       devices: of JAX; those that are not here can be compiled for, and no more.
       chip: what each is; None for a CPU.
       chips: how many there are.
+      options: for XLA, to compile for them.
     """
 
     name: str
     devices: list
     chip: Chip | None
     chips: int
+    options: dict[str, bool | int] = {}
 
 
 def find(name: str) -> Topology:
     """The topology of a name.
 
     Args:
-      name: "v5e:4x4", "v5p:2x2x2" ...: a TPU slice, by libtpu. "cpu:8": so many CPU devices.
+      name: "v5e:4x4", "v5p:2x2x2" ...: a TPU slice, by libtpu. "h100:8", "h100:4x8": one host of eight GPUs, or four of them,
+        by JAX's CUDA plugin. "cpu:8": so many CPU devices.
 
     Raises:
-      ValueError: no such chip, a slice that is not made, or libtpu is not installed.
+      ValueError: no such chip, a slice that is not made, or libtpu or the plugin is not installed.
 
     >>> find("cpu:1").chips
     1
     """
     kind, _, shape = name.partition(":")
     if not re.fullmatch(r"\d+(x\d+)*", shape) or not math.prod(sizes := [int(n) for n in shape.split("x")]):
-        raise ValueError(f"topology {name!r}: write <chip>:<shape>, such as v5e:4x4, v5p:2x2x2 or cpu:8")
+        raise ValueError(f"topology {name!r}: write <chip>:<shape>, such as v5e:4x4, v5p:2x2x2, h100:8 or cpu:8")
     if kind == "cpu":
         return Topology(name, _cpus(math.prod(sizes)), None, math.prod(sizes))
     if kind not in CHIPS:
         raise ValueError(f"no chip {kind!r} is known{nearest(kind, [*CHIPS, 'cpu'])}")
+    if kind in gpus.GPUS:
+        return _gpus(name, kind, sizes)
     return Topology(name, _tpus(name), CHIPS[kind], math.prod(sizes))
+
+
+def _gpus(name: str, kind: str, sizes: list[int]) -> Topology:
+    if len(sizes) > 2:
+        raise ValueError(f"topology {name}: write {kind}:8 for eight GPUs, {kind}:4x8 for four hosts of eight")
+    (hosts, each), chip = (1, *sizes)[-2:], CHIPS[kind]
+    if hosts > 1:
+        if not chip.network:
+            raise ValueError(
+                f"topology {name}: what connects hosts of {kind} is not known; plan for one, {kind}:{each}"
+            )
+        # Rings through all hosts enter each of them through all its network cards at once.
+        chip = chip._replace(links=min(chip.links, each * chip.network))
+    return Topology(name, gpus.devices(name, hosts, each), chip, hosts * each, gpus.OPTIONS)
 
 
 def _cpus(count: int) -> list:

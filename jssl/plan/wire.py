@@ -63,10 +63,11 @@ def _size(instruction: Instruction, opcode: str) -> int:
     """Bytes of the whole array that a collective is about: what it gathers, sums or sends."""
     sizes = [array.size for array in arrays(instruction.type)]
     started = instruction.opcode.endswith("-start")
-    if opcode == "all-gather" and started:  # a pair: what goes in, what comes out
-        return sum(sizes[len(sizes) // 2 :])
     if opcode == "collective-permute" and started:
         return sizes[0]
+    # What has been started is a pair, what goes in and what comes out; but an all-reduce may be what comes out alone.
+    if started and (opcode != "all-reduce" or instruction.type.startswith("((")):
+        return sum(sizes[len(sizes) // 2 :])
     return sum(sizes)
 
 

@@ -5,12 +5,16 @@ import math
 import re
 
 from jssl.plan.hlo import Execution, Instruction, Program, arrays
+from jssl.plan.wire import KINDS
 
 __all__ = ["memory_bytes", "product_flops"]
 
 _DIMS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
 _WINDOW = re.compile(r"window=\{([^}]*)\}")
 _CONTRACTED = re.compile(r"lhs_contracting_dims=\{([\d,]*)\}")
+_CONTRACTED_BY_CUBLAS = re.compile(r'"lhs_contracting_dimensions":\[([\d,"]*)\]')
+_LIBRARY = re.compile(r'custom_call_target="__((?:cublas|cudnn)\$[^"]*)"')
+_GEMM = ("cublas$gemm", "cublas$lt$matmul")
 _RELABELS = re.compile(r'custom_call_target="(ConcatBitcast|AssumeGatherIndicesInBound)"')  # of TPUs: nothing moves
 _SLICES = ("dynamic-slice", "slice")
 _FREE = frozenset(
@@ -21,35 +25,45 @@ _FREE = frozenset(
 def product_flops(program: Program) -> int:
     """Floating-point operations of all dots and convolutions in one step, two for each multiplication with its addition.
 
-    What a convolution multiplies with its padding, or with the zeros between dilated elements, is left out. Custom calls
-    count for nothing.
+    What a convolution multiplies with its padding, or with the zeros between dilated elements, is left out. Calls of cuBLAS
+    and of cuDNN's convolutions are counted like what they stand for; other custom calls count for nothing.
     """
-    total = 0
-    for run in program.runs():
-        if run.instruction.opcode == "dot":
-            total += run.times * _dot(program, run)
-        elif run.instruction.opcode == "convolution":
-            total += run.times * _convolution(program, run)
-    return total
+    return sum(run.times * _products(program, run) for run in program.runs())
+
+
+def _products(program: Program, run: Execution) -> int:
+    instruction = run.instruction
+    library = _LIBRARY.search(instruction.attributes) if instruction.opcode == "custom-call" else None
+    name = library[1] if library else instruction.opcode
+    if not name.startswith(("dot", "convolution", *_GEMM, "cudnn$conv")):
+        return 0
+    first, second = map(_shape, program.operands(run.computation, instruction)[:2])
+    if name == "dot":
+        return _dot(instruction, first, _CONTRACTED)
+    if name.startswith(_GEMM):
+        return _dot(instruction, first, _CONTRACTED_BY_CUBLAS)
+    # cuDNN's window and labels are those of the forward pass, which a gradient takes the place of an operand in.
+    if name == "cudnn$convBackwardInput":
+        return _convolution(instruction, _shape(instruction), second, first)
+    if name == "cudnn$convBackwardFilter":
+        return _convolution(instruction, first, _shape(instruction), second)
+    return _convolution(instruction, first, second, _shape(instruction))
 
 
 def _shape(instruction: Instruction) -> tuple[int, ...]:
     return arrays(instruction.type)[0].shape
 
 
-def _dot(program: Program, run: Execution) -> int:
-    left = _shape(program.operands(run.computation, run.instruction)[0])
-    contracted = _CONTRACTED.search(run.instruction.attributes)
-    over = math.prod(left[int(d)] for d in contracted[1].split(",") if d) if contracted else 1
-    return 2 * math.prod(_shape(run.instruction)) * over
+def _dot(instruction: Instruction, left: tuple, axes: re.Pattern) -> int:
+    contracted = axes.search(instruction.attributes)
+    over = math.prod(left[int(d)] for d in contracted[1].replace('"', "").split(",") if d) if contracted else 1
+    return 2 * math.prod(_shape(instruction)) * over
 
 
-def _convolution(program: Program, run: Execution) -> int:
-    labels = _DIMS.search(run.instruction.attributes)
-    assert labels, run.instruction
-    left, kernel = map(_shape, program.operands(run.computation, run.instruction)[:2])
-    out = _shape(run.instruction)
-    window = _WINDOW.search(run.instruction.attributes)
+def _convolution(instruction: Instruction, left: tuple, kernel: tuple, out: tuple) -> int:
+    labels = _DIMS.search(instruction.attributes)
+    assert labels, instruction
+    window = _WINDOW.search(instruction.attributes)
     options = dict(part.split("=") for part in window[1].split()) if window else {}
     pairs = 1
     for axis in range(len(left) - 2):
@@ -99,15 +113,22 @@ def memory_bytes(program: Program) -> int:
 def _moved(program: Program, run: Execution) -> int:
     instruction, kind = run.instruction, run.instruction.opcode
     operands = program.operands(run.computation, instruction)
-    if kind.endswith("-start"):  # of a copy, or a slice, from one memory to another: (from, to, ...)
-        parts = arrays(instruction.type)[:2]
-        return sum(parts[-1].size for part in parts if not part.on_chip)
+    if kind.endswith("-start"):
+        parts = arrays(instruction.type)
+        if kind.removesuffix("-start") in KINDS and instruction.type.startswith("(("):  # ((from, ...), to, ...)
+            return sum(part.size for part in parts if not part.on_chip)
+        # of a copy, or a slice, from one memory to another: (from, to, ...)
+        return sum(parts[:2][-1].size for part in parts[:2] if not part.on_chip)
     if kind.endswith("-done"):
         return 0
     if kind in _SLICES:
         return 2 * _main(instruction)
     if kind == "dynamic-update-slice":
         return 2 * _main(operands[1])
+    if instruction.type.startswith("(") and _LIBRARY.search(
+        instruction.attributes
+    ):  # gives room to work in, too, as its last
+        return sum(array.size for array in arrays(instruction.type)[:-1]) + sum(map(_main, operands))
     if kind != "fusion":
         return _main(instruction) + sum(map(_main, operands))
     (called,) = instruction.called()

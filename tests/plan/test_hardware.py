@@ -1,6 +1,7 @@
 """The hardware that recipes name, and plans for it: TPU slices where libtpu is installed, as many CPU devices elsewhere."""
 
 import importlib.util
+import math
 
 import pytest
 
@@ -21,6 +22,16 @@ def test_every_recipe_names_hardware_that_there_is():
     for variant in VARIANTS:
         chip, _, shape = load_config(variant, []).run.hardware.partition(":")
         assert (chip == "cpu" or chip in CHIPS) and shape, variant
+
+
+def test_every_recipe_s_batch_is_shared_out_by_the_hardware_that_it_names():
+    for variant in VARIANTS:
+        config = load_config(variant, [])
+        chip, _, shape = config.run.hardware.partition(":")
+        devices = math.prod(int(n) for n in shape.split("x")) * (1 if chip == "cpu" else CHIPS[chip].devices)
+        assert devices % (config.fsdp * config.tensor) == 0, variant
+        shares = devices // config.tensor * config.accumulate
+        assert config.data.batch_size % shares == 0, f"{variant}: {config.data.batch_size} on {config.run.hardware}"
 
 
 @pytest.mark.slow
