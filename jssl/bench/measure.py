@@ -185,4 +185,5 @@ def _unit(card: Card) -> tuple[str, int]:
     """What people count of such examples, and how many each has."""
     if "tokens" in card.spec:
         return "tokens", card.spec["tokens"].shape[0]
-    return ("images" if "image" in card.spec else "examples"), 1
+    units = {"image": "images", "video": "clips"}
+    return next((unit for field, unit in units.items() if field in card.spec), "examples"), 1

@@ -8,7 +8,7 @@ from jssl.data.source import Source
 from jssl.evaluation.reading import batches, collect
 from jssl.evaluation.texts import PADDING
 
-__all__ = ["RAW", "bag_of_words", "pixels", "raw"]
+__all__ = ["RAW", "bag_of_words", "frames", "pixels", "raw"]
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -56,6 +56,42 @@ def pixels(train: Source, test: Source, *, size: int = 32) -> Pair:
     return _centred(*(_read(source, lambda batch: _shrink(batch["image"], size)) for source in (train, test)))
 
 
+def frames(train: Source, test: Source, *, size: int = 16) -> Pair:
+    """The mean frame of clips, and behind it how each frame differs from the one before.
+
+    Either part is averaged down as `pixels` does, centred by its training mean and scaled so that its mean square over the
+    training split is one: what moves is small beside what is there. Differences are of grey levels.
+
+    Args:
+      train: a source of ``video`` (T, H, W, C), uint8, or float in [0, 1].
+      test: another, of the same (T, H, W, C).
+      size: see `pixels`.
+
+    Returns:
+      ((N, D), (M, D)) float32.
+
+    Raises:
+      ValueError: clips of two sizes.
+    """
+    shapes = train.spec["video"].shape, test.spec["video"].shape
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"frame features take clips of one size, not {shapes[0]} and {shapes[1]}")
+
+    def rows(batch):
+        video = batch["video"]
+        small = _shrink(video.reshape(-1, *video.shape[2:]), size).reshape(*video.shape[:2], -1, video.shape[-1])
+        changes = np.diff(small.mean(-1), axis=1).reshape(len(video), -1)
+        return np.concatenate([small.mean(1).reshape(len(video), -1), changes], 1)
+
+    found = _centred(*(_read(source, rows) for source in (train, test)))
+    changes = (shapes[0][0] - 1) * (found[0].shape[1] // (shapes[0][-1] + shapes[0][0] - 1))
+    for part in (slice(None, -changes or None), slice(found[0].shape[1] - changes, None)):
+        scale = np.sqrt(np.mean(np.sum(found[0][:, part] ** 2, 1)))
+        for split in found:
+            split[:, part] /= max(float(scale), 1e-12)
+    return found
+
+
 def bag_of_words(train: Source, test: Source, *, field: str = "tokens", size: int = 2048) -> Pair:
     """How often each token occurs in an example, log(1 + count), centred by the training mean.
 
@@ -87,6 +123,7 @@ def bag_of_words(train: Source, test: Source, *, field: str = "tokens", size: in
 
 RAW: dict[str, Callable[[Source, Source], Pair]] = {
     "image": pixels,
+    "video": frames,
     "tokens": bag_of_words,
     "captions": lambda train, test: bag_of_words(train, test, field="captions"),
 }

@@ -15,7 +15,7 @@ from jssl.methods.method import Readout
 from jssl.methods.networks import Network, Networks, as_network
 from jssl.models import Features, TokenTransformer, resnet, vit
 
-ENCODERS: dict[str, dict[str, Callable]] = {"image": {}, "tokens": {}}
+ENCODERS: dict[str, dict[str, Callable]] = {"image": {}, "tokens": {}, "video": {}}
 """Field -> name -> function of options. It is told ``image_size`` (pixels; height and width where they differ), ``vocabulary``,
 ``length`` (of a row of tokens) and ``causal`` (no token may see a later one), and ``dtype``, where it asks for them."""
 
@@ -171,15 +171,16 @@ def last_blocks(encoder: Encoder, *, beside: str = "") -> dict[str, str]:
     return dict.fromkeys(("linear", "few_labels"), words)
 
 
-def readouts(networks: Networks, prepare: Callable, *heads: str) -> dict[str, Readout]:
-    """The readouts of a method of pictures: ``image``, the encoder's features, and what each head makes of these.
+def readouts(networks: Networks, prepare: Callable, *heads: str, field: str = "image") -> dict[str, Readout]:
+    """The readouts of a method: the encoder's features, by the name of what it reads, and what each head makes of these.
 
     Args:
       networks: with ``encoder`` and the heads.
       prepare: see ``Readout``.
       *heads: networks that take the pooled features; the teacher has them too where there is one.
+      field: what the encoder reads: ``"image"``, ``"video"``.
     """
-    return {"image": Readout(prepare, read(networks)), **{h: Readout(prepare, read(networks, h)) for h in heads}}
+    return {field: Readout(prepare, read(networks)), **{h: Readout(prepare, read(networks, h)) for h in heads}}
 
 
 def _register_families():

@@ -40,7 +40,7 @@ class Show(NamedTuple):
     Attributes:
       caption: what the pictures are, in their order.
       apply: (params, teacher, extra, views) -> a tuple of arrays, one picture per example in each: (B, H, W, C), normalised as the
-        views are, or (B, h, w), a map of the patches.
+        views are, or (B, T, H, W, C), a clip, or (B, h, w), a map of the patches.
     """
 
     caption: str

@@ -7,7 +7,6 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from jssl import methods
 from jssl.data import Source, open_source, stack
@@ -15,9 +14,8 @@ from jssl.evaluation import knn
 from jssl.evaluation.features import extract
 from jssl.methods import encoders
 from jssl.methods.networks import Linen
-from jssl.methods.options import Given
 from jssl.models.vit import ViT
-from jssl.report import grid
+from jssl.report import drawings, grid
 from jssl.report.attention import attention, rollout
 from jssl.report.page import charts
 from jssl.report.run import Loaded, load_run
@@ -74,7 +72,9 @@ def draw(loaded: Loaded, source: Source) -> list[Picture]:
     examples = stack(source, rows[:SHOWN])
     found = _of_features(loaded, source, rows)
     if "image" in loaded.run.method.readouts and "image" in source.spec:
-        found += _of_patches(loaded, examples) + _of_method(loaded, examples, rows[:SHOWN])
+        found += _of_patches(loaded, examples)
+    if loaded.run.method.fields <= set(source.spec):
+        found += _of_method(loaded, examples, rows[:SHOWN])
     return found
 
 
@@ -92,12 +92,12 @@ def _of_features(loaded: Loaded, source: Source, rows: np.ndarray) -> list[Pictu
     )
     told += "; colours are classes" if labels is not None else ""
     found = [Picture("Features in the plane", told, svg=charts.points(places, labels, classes, title=told))]
-    if "image" in source.spec:
+    if drawings.field_of(source.spec):
         queries = slice(0, SHOWN)
         # The nearest is the example itself.
         order = knn.nearest(features, features[queries], k=min(7, len(rows)))
-        sheet = [[_thumb(source[rows[i]]) for i in near] for near in order]
-        told = "each row: a held-out picture, then those whose features are nearest to its by cosine, the nearest first"
+        sheet = [[drawings.thumb(source[rows[i]], source.about, SIDE) for i in near] for near in order]
+        told = "each row: a held-out example, then those whose features are nearest to its by cosine, the nearest first"
         found.append(Picture("Nearest neighbours", told, grid.image_grid(sheet)))
     return found
 
@@ -128,7 +128,7 @@ def _of_patches(loaded: Loaded, examples: dict) -> list[Picture]:
     heads = np.asarray(weights[-1][:, :, rows, front:].mean(2)).reshape(len(seen), -1, side, side)
     through = np.asarray(rollout(weights)[:, rows, front:].mean(1)).reshape(len(seen), side, side)
     sheet = [
-        [picture, _large(_bright(own)), *(_large(_bright(head)) for head in all_heads)]
+        [picture, _large(drawings.stretched(own)), *(_large(drawings.stretched(head)) for head in all_heads)]
         for picture, own, all_heads in zip(seen, through, heads)
     ]
     told = (
@@ -176,17 +176,18 @@ def _vit(loaded: Loaded) -> tuple[ViT | None, dict]:
 
 def _pixels(loaded: Loaded, images) -> np.ndarray:
     """Normalised pictures as they were, in [0, 1]."""
-    options = loaded.run.config.method.to_dict()
-    image = methods.complete_options(options.pop("name"), options)["image"]
-    statistics = image.statistics(Given(loaded.run.card.spec, loaded.run.card.about))
-    pixels = np.asarray(images, np.float32) * np.asarray(statistics["std"]) + np.asarray(statistics["mean"])
+    statistics = drawings.statistics(loaded.run.config, loaded.run.card.spec, loaded.run.card.about)
+    pixels = np.asarray(images, np.float32) * statistics["std"] + statistics["mean"]
     return np.stack([_large(picture) for picture in pixels.clip(0, 1)])
 
 
 def _shown(loaded: Loaded, value) -> np.ndarray:
-    """A picture of the method, or a map of its patches."""
+    """A picture of the method, frames of a clip side by side, or a map of patches."""
     value = np.asarray(value, np.float32)
-    return _large(_bright(value)) if value.ndim == 2 else _pixels(loaded, value[None])[0]
+    if value.ndim == 2:
+        return _large(drawings.stretched(value))
+    frames = drawings.some(value) if value.ndim == 4 else [value]
+    return np.concatenate(list(_pixels(loaded, frames)), 1)
 
 
 def _principal(tokens: np.ndarray) -> np.ndarray:
@@ -198,20 +199,7 @@ def _principal(tokens: np.ndarray) -> np.ndarray:
     return ((found - low) / np.maximum(high - low, 1e-12)).clip(0, 1).reshape(*tokens.shape[:2], 3)
 
 
-def _bright(values: np.ndarray) -> np.ndarray:
-    """Stretched to [0, 1]."""
-    return (values - values.min()) / max(float(values.max() - values.min()), 1e-12)
-
-
 def _large(picture: np.ndarray) -> np.ndarray:
     """Every pixel repeated, so that a side has about ``SIDE``."""
     times = max(1, round(SIDE / picture.shape[0]))
     return picture.repeat(times, 0).repeat(times, 1)
-
-
-def _thumb(example: dict) -> np.ndarray:
-    """The picture of an example in its true shape, its longer side ``SIDE``."""
-    image, size = example["image"], example.get("size", example["image"].shape[:2])
-    height, width = (max(1, round(SIDE * side / max(size))) for side in size)
-    image = image[..., 0] if image.shape[-1] == 1 else image
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))

@@ -1,15 +1,12 @@
-"""What a method sees: one row per example, the picture first, then its views and masks; tokens are printed as text."""
-
-import math
+"""What a method sees: one row per example, the example first, then its views and masks; tokens are printed as text."""
 
 import jax
 import numpy as np
 
-from jssl import methods
 from jssl.data import stack, tokenizers
 from jssl.data.card import Card
-from jssl.methods.options import Given
-from jssl.report import grid
+from jssl.data.source import About
+from jssl.report import drawings, grid
 from jssl.train import setup
 from jssl.train.state import make_views
 
@@ -17,50 +14,108 @@ from jssl.train.state import make_views
 def draw(config, out: str, *, num: int = 8) -> None:
     """Writes a PNG of the views of the first ``num`` training examples, and prints those of their views that are tokens.
 
+    A clip is a row of frames, a sound its spectrogram.
+
     Args:
       config: see ``jssl.config.default_config``.
-      out: the file; not written where nothing is a picture.
+      out: the file; not written where nothing can be drawn.
       num: examples, one per row.
     """
     source = setup.open_data(config, "train")
     run = setup.build(config, Card.of(source))
     rows = range(min(num, len(source)))
     batch = {**stack(source, rows), "index": np.arange(len(rows), dtype=np.int32)}
-    views, _ = jax.jit(lambda b: make_views(run.method, run.key, 0, b))(batch)
-    views = {name: np.asarray(value) for name, value in views.items()}
+    made, _ = jax.jit(lambda b: make_views(run.method, run.key, 0, b))(batch)
+    # Views that belong together may be a record of several arrays.
+    leaves = jax.tree_util.tree_leaves_with_path(made)
+    views = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(value) for path, value in leaves}
     if source.about.tokenizer:
         _print_tokens(views, tokenizers.make(source.about.tokenizer))
-    if not panels(views):
+    sheet = Sheet(config, run.method, source)
+    if not sheet.panels(views):
         return
-    options = config.method.to_dict()
-    image = methods.complete_options(options.pop("name"), options)["image"]
-    raw = next(value for value in batch.values() if _is_image(value))
-    patches = (image.size // config.method.get("encoder", {}).get("patch_size", 16)) ** 2
-    grid.save_png(out, picture(raw, views, num_patches=patches, **image.statistics(Given(source.spec, source.about))))
-    print(f"{out}: {len(raw)} examples, a row each: the picture, then {', '.join(panels(views))}")
+    examples = [{name: value[i] for name, value in batch.items()} for i in rows]
+    cells = [
+        sheet.row(example, {name: value[i] for name, value in views.items()}) for i, example in enumerate(examples)
+    ]
+    grid.save_png(out, grid.image_grid(cells, scale=max(1, 96 // cells[0][0].shape[0])))
+    print(f"{out}: {len(rows)} examples, a row each: the {sheet.field}, then {', '.join(sheet.panels(views))}")
 
 
-def panels(views: dict) -> list[str]:
-    """Names of what is drawn after the raw picture."""
-    names = [name for name, value in views.items() if _is_image(value)]
-    blocks = ["context", "target"] if "context" in views else []
-    return names + [name for name in ("mask", *blocks) if names and name in views]
+class Sheet:
+    """How the examples of a run are drawn.
 
+    Args:
+      config: of the run.
+      method: of the run.
+      source: its data.
+    """
 
-def picture(images, views: dict, *, num_patches: int, mean, std) -> np.ndarray:
-    """The grid as (H, W, 3) uint8: pictures and views side by side, masked patches dark."""
-    rows = []
-    for i, image in enumerate(images):
-        row = [image]
-        for name, value in views.items():
-            if _is_image(value):
-                crops = value[i][None] if value.ndim == 4 else value[i]
-                # Lightness is in [-1, 1]; all else is normalised by the data's mean and deviation.
-                shift, scale = (0.5, 0.5) if name == "lightness" else (np.asarray(mean), np.asarray(std))
-                row.extend(np.clip(crop * scale + shift, 0, 1) for crop in crops)
-        row.extend(grid.mask_image(row[1 + crop], hidden) for crop, hidden in _hidden(views, i, num_patches))
-        rows.append(row)
-    return grid.image_grid(rows, scale=max(1, 96 // images.shape[1]))
+    def __init__(self, config, method, source):
+        self._about: About = source.about
+        self._statistics = drawings.statistics(config, source.spec, source.about)
+        self._patch = config.method.get("encoder", {}).get("patch_size", 16)
+        self._tubelet = config.method.get("encoder", {}).get("tubelet", None) or 2
+        self.field = drawings.field_of({name: None for name in method.fields if name in source.spec})
+
+    def panels(self, views: dict) -> list[str]:
+        """Names of what is drawn after the example, of a batch of views."""
+        names = [name for name, value in views.items() if self._pictures(name, value[0])]
+        masks = [name for name in views if name in ("mask", "context", "target")]
+        return names + (masks if names else [])
+
+    def row(self, example: dict, views: dict) -> list[np.ndarray]:
+        """The pictures of one example: itself, its views, and the first of these with what is hidden dark."""
+        drawn = {name: self._pictures(name, value) for name, value in views.items()}
+        shown = [picture for pictures in drawn.values() for picture in pictures]
+        row = drawings.whole({self.field: example[self.field]}, self._about)
+        row = row + [self._turned(picture) for pictures in drawn.values() for picture in self._some(pictures)]
+        return row + [self._turned(grid.mask_image(shown[i], hidden)) for i, hidden in self._hidden(views, shown)]
+
+    def _pictures(self, name: str, value: np.ndarray) -> list[np.ndarray]:
+        """The pictures (H, W, C), in [0, 1], that a view of an example holds: crops, frames, or a spectrogram."""
+        if self.field is None or not np.issubdtype(value.dtype, np.floating):
+            return []
+        if self.field == "audio" and value.ndim == 1 and len(value) >= 128:
+            return [drawings.spectrogram(value, self._about.sample_rate)]
+        if value.ndim < 3 or value.shape[-1] not in (1, 3):
+            return []
+        pictures = value.reshape(-1, *value.shape[-3:]).astype(np.float32)
+        if self.field == "audio":
+            return [drawings.stretched(picture) for picture in pictures]
+        # Lightness is in [-1, 1]; all else is normalised by the data's mean and deviation.
+        statistics = {"mean": 0.5, "std": 0.5} if name == "lightness" else self._statistics
+        return list(np.clip(pictures * statistics["std"] + statistics["mean"], 0, 1))
+
+    def _some(self, pictures: list) -> list:
+        return drawings.some(pictures) if self.field == "video" else pictures
+
+    def _turned(self, picture: np.ndarray) -> np.ndarray:
+        return drawings.turned(picture) if self.field == "audio" else picture
+
+    def _hidden(self, views: dict, shown: list) -> list[tuple[int, np.ndarray]]:
+        """(which picture, map of its patches that are dark): what is removed of each crop, or all but the context and all
+        but each target. Of clips it is one frame of each tubelet."""
+        height, width = (side // self._patch for side in shown[0].shape[:2])
+        depth = len(shown) // self._tubelet if self.field == "video" else 1
+        masks = []
+        if "mask" in views:
+            masks = list(enumerate(np.atleast_2d(views["mask"])))
+        for name in ("context", "target"):
+            if f"{name}_mask" not in views:
+                continue
+            blocks = (np.atleast_2d(views[part]) for part in (name, f"{name}_mask"))
+            for indices, valid in zip(*(block.reshape(-1, block.shape[-1]) for block in blocks)):
+                mask = np.ones(depth * height * width)
+                mask[indices[valid]] = 0
+                masks.append((0, mask))
+        hidden = []
+        for crop, mask in masks:
+            if mask.size != depth * height * width:
+                continue  # of no patches
+            maps = list(enumerate(mask.reshape(depth, height, width)))
+            hidden += [(crop + self._tubelet * i if depth > 1 else crop, shape) for i, shape in drawings.some(maps)]
+        return hidden
 
 
 def _print_tokens(views: dict, tokenizer) -> None:
@@ -68,28 +123,3 @@ def _print_tokens(views: dict, tokenizer) -> None:
         if np.issubdtype(value.dtype, np.integer) and value.ndim == 2 and name in ("tokens", "caption"):
             for i, row in enumerate(value):
                 print(f"{name} {i}: {tokenizer.decode(row)!r}")
-
-
-def _hidden(views: dict, i: int, num_patches: int) -> list[tuple[int, np.ndarray]]:
-    """(crop, square mask of what is dark): MAE's removed patches, or those of each global crop (iBOT); all but the
-    context and all but each target of I-JEPA."""
-    if "mask" in views:
-        return [(crop, _square(mask)) for crop, mask in enumerate(np.atleast_2d(views["mask"][i]))]
-    if "context" not in views:
-        return []
-    blocks = [(views["context"][i], views["context_mask"][i]), *zip(views["target"][i], views["target_mask"][i])]
-    hidden = []
-    for indices, valid in blocks:
-        mask = np.ones(num_patches)
-        mask[indices[valid]] = 0
-        hidden.append((0, _square(mask)))
-    return hidden
-
-
-def _square(mask: np.ndarray) -> np.ndarray:
-    side = math.isqrt(len(mask))
-    return mask.reshape(side, side)
-
-
-def _is_image(value) -> bool:
-    return value.ndim in (4, 5) and value.shape[-1] in (1, 3)
