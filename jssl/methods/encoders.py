@@ -16,8 +16,9 @@ from jssl.methods.networks import Network, Networks, as_network
 from jssl.models import Features, TokenTransformer, resnet, vit
 
 ENCODERS: dict[str, dict[str, Callable]] = {"image": {}, "tokens": {}, "video": {}}
-"""Field -> name -> function of options. It is told ``image_size`` (pixels; height and width where they differ), ``vocabulary``,
-``length`` (of a row of tokens) and ``causal`` (no token may see a later one), and ``dtype``, where it asks for them."""
+"""Field -> name -> function of options. It is told ``image_size`` (pixels; height and width where they differ), ``frames`` (of a
+clip), ``vocabulary``, ``length`` (of a row of tokens), ``causal`` (no token may see a later one) and ``dtype``, where it asks
+for them."""
 
 
 def register(field: str, name: str):
@@ -71,19 +72,21 @@ class PatchEncoder(Encoder):
       width: of a token.
       depth: blocks.
       pools_token: the pooled output is the class token.
+      tubelet: frames of a patch; None where it reads pictures.
     """
 
     patch_size: int
     width: int
     depth: int
     pools_token: bool
+    tubelet: int | None = None
 
 
 def make(field: str, encoder: Any, **told) -> Encoder:
     """An encoder from its options, or from a module.
 
     Args:
-      field: what it reads: ``"image"``, ``"tokens"``.
+      field: what it reads: ``"image"``, ``"video"``, ``"tokens"``.
       encoder: ``{"name": ..., **options}``, or a linen module, or a Network (see ``jssl.methods.networks``).
       **told: what the method knows: what ``ENCODERS`` lists. A module is taken as it is.
 
@@ -115,29 +118,30 @@ def make(field: str, encoder: Any, **told) -> Encoder:
     if getattr(module, "patch_size", None) is None:
         return Encoder(as_network(module))
     token = getattr(module, "pool", "token") == "token"
-    return PatchEncoder(as_network(module), module.patch_size, module.width, module.depth, token)
+    tubelet = getattr(module, "tubelet", None)
+    return PatchEncoder(as_network(module), module.patch_size, module.width, module.depth, token, tubelet)
 
 
-def make_patches(method: str, encoder: Any, *, mask_token: bool = False, **told) -> PatchEncoder:
-    """``make("image", ...)`` for methods that hide patches; with ``mask_token`` the options ask for one unless they say else.
+def make_patches(method: str, encoder: Any, *, field: str = "image", mask_token: bool = False, **told) -> PatchEncoder:
+    """``make(field, ...)`` for methods that hide patches; with ``mask_token`` the options ask for one unless they say else.
 
     Raises:
-      ValueError: also for an encoder that has no patches, and where a picture is one patch.
+      ValueError: also for an encoder that has no patches, and where a picture, or a frame, is one patch.
     """
-    made = make("image", encoder, **told)
+    made = make(field, encoder, **told)
     if not isinstance(made, PatchEncoder):
         name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
         raise ValueError(f"{method} needs patches: use an encoder vit_tiny ... vit_huge or vit, not {name!r}")
     size = told["image_size"]
     sides = size if isinstance(size, tuple) else (size, size)
     if math.prod(side // made.patch_size for side in sides) < 2:
-        what = "x".join(map(str, size)) if isinstance(size, tuple) else f"method.image.size={size}"
+        what = "x".join(map(str, size)) if isinstance(size, tuple) else f"method.{field}.size={size}"
         raise ValueError(
             f"{method}: {what} is one patch of {made.patch_size}, with nothing beside it to predict from; "
             f"use at least {2 * made.patch_size}, or smaller patches"
         )
     if mask_token and isinstance(encoder, Mapping):
-        return make_patches(method, {"mask_token": True, **encoder}, **told)
+        return make_patches(method, {"mask_token": True, **encoder}, field=field, **told)
     return made
 
 
@@ -191,7 +195,17 @@ def _register_families():
         register("image", f"vit_{size}")(
             lambda *, image_size, size=size, **options: vit.make(size, image_size=image_size, **options)
         )
+        register("video", f"vit_{size}")(
+            lambda *, image_size, frames, size=size, tubelet=2, **options: vit.make(
+                size, image_size=image_size, frames=frames, tubelet=tubelet, **options
+            )
+        )
     register("image", "vit")(lambda *, image_size, **options: vit.ViT(image_size=image_size, **options))
+    register("video", "vit")(
+        lambda *, image_size, frames, tubelet=2, **options: vit.ViT(
+            image_size=image_size, frames=frames, tubelet=tubelet, **options
+        )
+    )
     register("tokens", "transformer")(
         lambda *, vocabulary, length, causal, **options: TokenTransformer(
             vocabulary=vocabulary, length=length, causal=causal, **options

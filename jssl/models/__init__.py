@@ -7,7 +7,7 @@ from jssl.models.audio.wave_encoder import WaveEncoder
 from jssl.models.dense_decoder import DenseDecoder
 from jssl.models.features import Features
 from jssl.models.heads import MLP, DINOHead, Prototypes
-from jssl.models.ijepa import IJEPAPredictor
+from jssl.models.ijepa import IJEPAPredictor, VJEPA21Predictor
 from jssl.models.mae import MAEDecoder
 from jssl.models.resnet import ResNet
 from jssl.models.token_transformer import TokenTransformer
@@ -28,6 +28,7 @@ __all__ = [
     "ResNet",
     "TokenTransformer",
     "Transformer",
+    "VJEPA21Predictor",
     "ViT",
     "WaveEncoder",
 ]

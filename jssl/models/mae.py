@@ -1,5 +1,6 @@
 """The MAE decoder: from the encoded visible patches back to the pixels of all patches."""
 
+import math
 from typing import Any
 
 import flax.linen as nn
@@ -22,7 +23,8 @@ class MAEDecoder(nn.Module):
       heads: attention heads.
       patch_size: pixels per side of a patch.
       channels: of a pixel.
-      grid: rows and columns of patches; one number is both.
+      tubelet: frames of a patch, of clips.
+      grid: rows and columns of patches; one number is both. Of clips, time, rows and columns.
       mlp_ratio: hidden width of the MLP over the width.
       remat, scan, attention: see ``Transformer``.
       dtype: compute dtype.
@@ -41,8 +43,9 @@ class MAEDecoder(nn.Module):
     depth: int
     heads: int
     patch_size: int
-    grid: int | tuple[int, int]
+    grid: int | tuple[int, ...]
     channels: int = 3
+    tubelet: int = 1
     mlp_ratio: float = 4.0
     remat: str = "none"
     scan: bool = False
@@ -52,7 +55,7 @@ class MAEDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array, restore: jax.Array, *, class_token: jax.Array | None) -> jax.Array:
-        """Returns the (B, N, patch_size^2 * channels) prediction, values in (row, column, channel) order.
+        """Returns the (B, N, tubelet * patch_size^2 * channels) prediction, values in ([frame,] row, column, channel) order.
 
         Args:
           tokens: (B, K, D) encoded visible patches, as ``ViT`` returns them.
@@ -61,20 +64,20 @@ class MAEDecoder(nn.Module):
             no default, because an encoder whose class token is left out here never trains it.
 
         Raises:
-          ValueError: ``restore`` does not have grid^2 places.
+          ValueError: ``restore`` does not have the places of the grid.
         """
-        rows, columns = (self.grid, self.grid) if isinstance(self.grid, int) else self.grid
-        places = rows * columns
+        grid = (self.grid, self.grid) if isinstance(self.grid, int) else self.grid
+        places = math.prod(grid)
         if restore.shape[1] != places or tokens.shape[1] > places:
             raise ValueError(
-                f"restore {restore.shape} and tokens {tokens.shape} do not fit a grid of {rows}x{columns} patches"
+                f"restore {restore.shape} and tokens {tokens.shape} do not fit a grid of {'x'.join(map(str, grid))} patches"
             )
         embed = dense(self.width, "embed", self.dtype, self.param_dtype)
         mask_token = self.param("mask_token", nn.initializers.normal(0.02), (1, 1, self.width), self.param_dtype)
         x = embed(tokens.astype(self.dtype))
         removed = jnp.broadcast_to(mask_token.astype(self.dtype), (x.shape[0], places - x.shape[1], self.width))
         x = positions.take_tokens(jnp.concatenate([x, removed], 1), restore)
-        x = x + jnp.asarray(positions.sincos_2d(self.width, self.grid), self.dtype)[None]
+        x = x + jnp.asarray(positions.sincos(self.width, self.grid), self.dtype)[None]
         if class_token is not None:
             x = jnp.concatenate([embed(class_token.astype(self.dtype))[:, None], x], 1)
 
@@ -90,4 +93,5 @@ class MAEDecoder(nn.Module):
             name="decoder",
         )(x)
         x = layer_norm(x[:, -places:], name="norm", dtype=self.dtype, param_dtype=self.param_dtype)
-        return dense(self.patch_size**2 * self.channels, "predict", self.dtype, self.param_dtype)(x)
+        values = self.tubelet * self.patch_size**2 * self.channels
+        return dense(values, "predict", self.dtype, self.param_dtype)(x)

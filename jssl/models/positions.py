@@ -36,10 +36,61 @@ def sincos_2d(width: int, grid: int | tuple[int, int]) -> np.ndarray:
     return np.concatenate([column, row], 1).astype(np.float32)
 
 
-def resample(table: jax.Array, grid: tuple[int, int], made_for: tuple[int, int] | None = None) -> jax.Array:
-    """Bicubic resampling of a (1, N, D) position table to ``grid`` rows and columns; the table itself if equal.
+def sincos_3d(width: int, grid: tuple[int, int, int], *, uniform: bool = True) -> np.ndarray:
+    """The (T * H * W, width) table of fixed positions in a clip, frame after frame, each in raster order.
 
-    The table was made for as many rows and columns as ``made_for`` says; None is a square.
+    The columns encode [frame | row | column] of a tubelet, each as [sin ... | cos ...] with the frequencies of ``sincos_2d``.
+
+    Args:
+      width: columns, even.
+      grid: tubelets along time, rows and columns.
+      uniform: each axis takes a third of the columns, rounded up to an even number, and what is too much is cut off at the
+        end (``uniform_power`` of V-JEPA's code, as in its published runs); else time takes half and the others a quarter.
+
+    Returns:
+      float32 table.
+
+    Raises:
+      ValueError: the width is odd, or no multiple of 8 where it is not split uniformly.
+
+    >>> sincos_3d(24, (2, 3, 4)).shape
+    (24, 24)
+
+    Bardes et al., V-JEPA, arXiv:2404.08471.
+    """
+    if width % 2 or not uniform and width % 8:
+        raise ValueError(f"sin-cos positions need a width divisible by {2 if uniform else 8}, got {width}")
+    third = 2 * -(-width // 6)
+    widths = (third,) * 3 if uniform else (width // 2, width // 4, width // 4)
+    lines = []
+    for axis, columns in zip(np.indices(grid).reshape(3, -1), widths):
+        frequency = 10000.0 ** (-np.arange(columns // 2, dtype=np.float64) / (columns // 2))
+        angle = np.outer(axis, frequency)
+        lines += [np.sin(angle), np.cos(angle)]
+    return np.concatenate(lines, 1)[:, :width].astype(np.float32)
+
+
+def sincos(width: int, grid: int | tuple[int, ...]) -> np.ndarray:
+    """``sincos_2d`` of rows and columns, ``sincos_3d`` of time, rows and columns."""
+    if isinstance(grid, tuple) and len(grid) == 3:
+        return sincos_3d(width, grid)
+    return sincos_2d(width, grid)  # type: ignore[arg-type]
+
+
+def coordinates(indices: jax.Array, grid: int | tuple[int, ...]) -> jax.Array:
+    """(...,) places in a grid in raster order -> (..., A) int32 along each of its axes; one number is rows and columns.
+
+    >>> coordinates(jnp.array([0, 5]), (2, 2, 2)).tolist()
+    [[0, 0, 0], [1, 0, 1]]
+    """
+    grid = (grid, grid) if isinstance(grid, int) else grid
+    return jnp.stack(jnp.unravel_index(indices, grid), -1).astype(jnp.int32)
+
+
+def resample(table: jax.Array, grid: tuple[int, ...], made_for: tuple[int, ...] | None = None) -> jax.Array:
+    """Cubic resampling of a (1, N, D) position table to another grid, of pictures or clips; the table itself if equal.
+
+    The table was made for the grid ``made_for``; None is a square.
 
     Like DINO and MAE, without antialiasing when shrinking. Their bicubic kernel has a = -0.75, this one a = -0.5.
     """
@@ -67,22 +118,32 @@ def within_segments(segments: jax.Array) -> jax.Array:
 def rotary_angles(places: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
     """Cosine and sine of what ``rotate`` turns each pair of channels by: p * 10000^(-2 i / width) for pair i at place p.
 
+    In a grid of A axes each has an Ath of the pairs to itself, with frequencies as if these were all; pairs that are left over
+    are not turned. V-JEPA 2 (arXiv:2506.09985) does so with time, rows and columns.
+
     Args:
-      places: (B, N) int; B may be 1 where all examples agree.
-      width: channels of a head, even.
+      places: (B, N) int, or (B, N, A) along the axes of a grid; B may be 1 where all examples agree.
+      width: channels of a head, even, and enough for a pair per axis.
 
     Returns:
       Two float32 arrays (B, N, 1, width / 2).
 
     Raises:
-      ValueError: the width is odd.
+      ValueError: the width is odd, or too small.
 
     Su et al., RoFormer, arXiv:2104.09864.
     """
     if width % 2:
         raise ValueError(f"rotary positions need heads of an even width, got {width}: change the width or the heads")
-    frequency = (10000.0 ** (-np.arange(width // 2, dtype=np.float64) / (width // 2))).astype(np.float32)
-    angle = places.astype(jnp.float32)[..., None, None] * frequency[None, None, None]
+    places = places[..., None] if places.ndim == 2 else places
+    axes = places.shape[-1]
+    pairs = width // 2 // axes
+    if not pairs:
+        raise ValueError(f"rotary positions along {axes} axes need heads of at least {2 * axes} channels, got {width}")
+    frequency = (10000.0 ** (-np.arange(pairs, dtype=np.float64) / pairs)).astype(np.float32)
+    turns = [places[..., axis : axis + 1].astype(jnp.float32) * frequency[None, None] for axis in range(axes)]
+    angle = jnp.concatenate(turns, -1)
+    angle = jnp.pad(angle, ((0, 0), (0, 0), (0, width // 2 - axes * pairs)))[:, :, None]
     return jnp.cos(angle), jnp.sin(angle)
 
 

@@ -155,7 +155,8 @@ class Transformer(nn.Module):
           x: tokens in the compute dtype.
           mask: (B, N) bool, False for padding: nobody attends to it, and what comes out in its place means nothing. Or
             (B, N, N) bool: whether query (the second axis) attends to key (the third); no row may be False throughout.
-          places: (B, N) int, or (1, N) for all examples: rotary positions of the tokens; None for no rotation.
+          places: (B, N) int, or (1, N) for all examples: rotary positions of the tokens, or (B, N, A) along the axes of a
+            grid; None for no rotation.
           keys: (B,) PRNG keys, one per example, for drop path; None for no drop path.
           last: how many blocks' outputs to return, counted from the end; static.
 

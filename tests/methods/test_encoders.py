@@ -14,9 +14,14 @@ from jssl.models import Features
 
 TOLD = {
     "image": {"image_size": 16, "dtype": jnp.float32},
+    "video": {"image_size": 16, "frames": 4, "dtype": jnp.float32},
     "tokens": {"vocabulary": 9, "length": 6, "causal": False, "dtype": jnp.float32},
 }
-INPUTS = {"image": jnp.ones((2, 16, 16, 3)), "tokens": jnp.array([[1, 2, 3, 4, 5, 6], [3, 3, 1, 2, 0, 0]])}
+INPUTS = {
+    "image": jnp.ones((2, 16, 16, 3)),
+    "video": jnp.ones((2, 4, 16, 16, 3)),
+    "tokens": jnp.array([[1, 2, 3, 4, 5, 6], [3, 3, 1, 2, 0, 0]]),
+}
 TINY_VIT = {"width": 8, "depth": 1, "heads": 2, "patch_size": 8}
 OPTIONS = {
     "resnet": {"stage_sizes": (1,), "width": 4, "stem": "cifar"},
@@ -49,6 +54,7 @@ def features(encoder, inputs):
 def test_the_encoders_are_these():
     sizes = {f"resnet{depth}" for depth in (18, 34, 50)}
     assert encoders.ENCODERS["image"].keys() == sizes | OPTIONS.keys() - {"transformer"} | {"resnet"}
+    assert encoders.ENCODERS["video"].keys() == {name for name in OPTIONS if name.startswith("vit")}
     assert encoders.ENCODERS["tokens"].keys() == {"transformer"}
 
 
@@ -62,7 +68,8 @@ def test_every_encoder_gives_features(field, name):
     assert isinstance(encoder, encoders.PatchEncoder) == name.startswith("vit")
     if isinstance(encoder, encoders.PatchEncoder):
         assert (encoder.patch_size, encoder.width, encoder.depth, encoder.pools_token) == (8, 8, 1, True)
-        assert found.tokens.shape == (2, 4, 8)
+        assert encoder.tubelet == (2 if field == "video" else None)
+        assert found.tokens.shape == (2, 8 if field == "video" else 4, 8)
 
 
 def test_an_encoder_that_pools_no_token_says_so():

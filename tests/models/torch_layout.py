@@ -9,8 +9,8 @@ def linear(weights, name):
 
 
 def patch_embed(weights):
-    """Convolution (out, channel, row, column) -> Dense over (row, column, channel) values."""
-    kernel = weights["patch_embed.proj.weight"].transpose(2, 3, 1, 0)
+    """Convolution (out, channel, [frame,] row, column) -> Dense over ([frame,] row, column, channel) values."""
+    kernel = np.moveaxis(weights["patch_embed.proj.weight"], (0, 1), (-1, -2))
     return {"kernel": kernel.reshape(-1, kernel.shape[-1]), "bias": weights["patch_embed.proj.bias"]}
 
 
@@ -65,6 +65,12 @@ def ijepa_predictor(weights, depth):
         "norm": norm(weights, "predictor_norm"),
         "predict": linear(weights, "predictor_proj"),
     }
+
+
+def vjepa_predictor(weights, depth):
+    """The predictor of V-JEPA, with two mask tokens."""
+    tokens = np.stack([weights[f"mask_tokens.{kind}"] for kind in range(2)])
+    return ijepa_predictor({**weights, "mask_token": tokens[:0]}, depth) | {"mask_token": tokens}
 
 
 def dino_head(weights, layers, batch_norm, gain):
