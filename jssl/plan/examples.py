@@ -14,6 +14,8 @@ from jssl.data.source import parse_spec
 __all__ = ["foresee"]
 
 PICTURES = ("tar", "folder", "files", "tfds", "idx", "captions")
+FORESEEN = (*PICTURES, "text", "video", "audio")
+"""Kinds whose options say what an example will look like."""
 KNOWN = {
     "imagenet2012": (1_281_167, 1000, CANVAS),
     "cifar10": (50_000, 10, 32),
@@ -29,7 +31,7 @@ def foresee(config, num_examples: int | None = None) -> Card:
     Args:
       config: see ``jssl.config.default_config``.
       num_examples: how many there will be. With it, and for data sets of TFDS that everybody knows, nothing is opened:
-        pictures are then on the canvas that the source's options say, captions and rows of text as long as they say.
+        pictures, clips, sounds, captions and rows of text are then as the source's options say.
 
     Raises:
       ValueError: the data cannot be opened and its size was not given, or its options do not say what it will look like.
@@ -57,7 +59,7 @@ def foresee(config, num_examples: int | None = None) -> Card:
 
 def _fields(kind: str, options: dict, config, classes: int):
     """(name -> (shape, dtype), what is known of the data set)."""
-    if kind not in (*PICTURES, "text"):
+    if kind not in FORESEEN:
         source = data.open_source(config.data.source, "train")  # made by code, or a kind of the user's own
         return {name: (field.shape, field.dtype) for name, field in source.spec.items()}, source.about
     fields: dict[str, tuple[tuple[int, ...], Any]] = {}
@@ -65,6 +67,13 @@ def _fields(kind: str, options: dict, config, classes: int):
     if kind in PICTURES:
         side = options["image_size"]
         fields |= {"image": ((side, side, 3), np.uint8), "size": ((2,), np.int32)}
+    if kind == "video":
+        side = options["image_size"]
+        fields |= {"video": ((options.get("frames", 16), side, side, 3), np.uint8), "size": ((2,), np.int32)}
+    if kind == "audio":
+        rate = options.get("rate", 16_000)
+        fields |= {"audio": ((round(rate * options.get("seconds", 10.0)),), np.int16), "length": ((), np.int32)}
+        about["sample_rate"] = rate
     if kind in ("text", "captions"):
         tokenizer = tokenizers.make(options.get("tokenizer", "bytes"))
         about |= {"vocabulary": tokenizer.vocabulary, "tokenizer": tokenizer.spec}

@@ -71,6 +71,18 @@ def test_examples_are_foreseen_without_the_data(recipe, fields):
     assert {name: field.shape for name, field in card.spec.items()} == fields and card.num_examples == 1000
 
 
+@pytest.mark.parametrize(
+    ("source", "fields"),
+    [
+        ("video:gone", {"video": (16, 256, 256, 3), "size": (2,)}),
+        ("video:gone?frames=8&image_size=64", {"video": (8, 64, 64, 3), "size": (2,)}),
+    ],
+)
+def test_clips_are_foreseen_by_the_options_of_their_source(source, fields):
+    card = examples.foresee(load_config("mae:small", [f"data.source={source}"]), 1000)
+    assert {name: field.shape for name, field in card.spec.items()} == fields
+
+
 @pytest.fixture
 def foreseen(monkeypatch):
     """A run, and what its step would need if only fsdp, remat, parts and batch mattered: the compiler is asked by a slow test."""
