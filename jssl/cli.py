@@ -9,7 +9,7 @@ import sys
 import jssl
 from jssl.commands import add_commands
 
-TOGETHER = ("pretrain", "evaluate")
+TOGETHER = ("pretrain", "evaluate", "embed")
 """Commands that several processes run as one."""
 
 

@@ -1,11 +1,14 @@
 """Features of any data set, written to a file as they are computed."""
 
+import collections
+import contextlib
 import logging
 from collections.abc import Iterator
 
 import numpy as np
 from tqdm import tqdm
 
+from jssl import processes
 from jssl.data import Source, open_source
 from jssl.report.feature_file import Examples, FeatureFile
 from jssl.report.run import load_run
@@ -28,6 +31,8 @@ def embed_run(
 ) -> None:
     """Writes the features of a data set to a file, in the order of its examples, in memory that does not grow with them.
 
+    Where several processes run it as one, each reads a part of the examples, and the first one writes: the same file.
+
     Args:
       workdir: of a run. Its own data, devices and layout are not asked for.
       data: a source, see ``jssl.data.open_source``.
@@ -42,18 +47,22 @@ def embed_run(
       ValueError: no run, no such readout, a method without teacher, an example that cannot be read.
       OSError: ``out`` cannot be written.
     """
-    with FeatureFile(out) as file:  # before anything is loaded
+    # Before anything is loaded.
+    with FeatureFile(out) if processes.first() else contextlib.nullcontext() as file:
         run = load_run(workdir)
         source = open_source(data, split)  # whose kind the run may have registered
         encoder = run.encoder({split: source}, teacher=use_teacher, batch_size=batch_size)
         fields = [name for name in ("label",) if name in source.spec]
-        parts = encoder.stream(split, readout, fields=fields, tokens=tokens)
-        parts = _with_bar(_unread_as_nan(parts, source), len(source))
-        shape = file.write(parts, Examples(len(source), source.names, source.about.class_names))
+        unread: set[int] = set()
+        parts = _unread_as_nan(encoder.stream(split, readout, fields=fields, tokens=tokens), source, unread)
+        if file is None:
+            collections.deque(parts, maxlen=0)  # what it computes the first one gets
+            return
+        shape = file.write(_with_bar(parts, len(source)), Examples(len(source), source.names, source.about.class_names))
     beside = [what for what, has in (("labels", fields), ("names", source.names)) if has]
     print(f"{file.out}: {' x '.join(map(str, shape))} features{''.join(f', {what}' for what in beside)}")
-    if source.replaced:
-        logger.warning("%d unreadable of %d have features of NaN: %s", *_unread(source))
+    if unread:
+        logger.warning("%d unreadable of %d have features of NaN: %s", len(unread), len(source), _some(source, unread))
 
 
 def _with_bar(parts: Iterator[dict], total: int) -> Iterator[dict]:
@@ -63,19 +72,23 @@ def _with_bar(parts: Iterator[dict], total: int) -> Iterator[dict]:
             bar.update(len(part["features"]))
 
 
-def _unread_as_nan(parts: Iterator[dict], source: Source) -> Iterator[dict]:
-    """A source with on_error="skip" puts another example in the place of one that it cannot read: no features of that."""
+def _unread_as_nan(parts: Iterator[dict], source: Source, unread: set[int]) -> Iterator[dict]:
+    """A source with on_error="skip" puts another example in the place of one that it cannot read: no features of that.
+
+    Which these are is put into ``unread``, whichever process has read them.
+    """
     start = 0
     for part in parts:
         end = start + len(part["features"])
-        if missing := [index - start for index in source.replaced if start <= index < end]:
+        if missing := processes.union(index for index in source.replaced if start <= index < end):
             part["features"] = part["features"].copy()
-            part["features"][missing] = np.nan
+            part["features"][[index - start for index in missing]] = np.nan
+            unread |= missing
         start = end
         yield part
 
 
-def _unread(source: Source) -> tuple[int, int, str]:
-    missing = sorted(source.replaced)
-    names = [str(index) if source.names is None else source.names[index] for index in missing[:5]]
-    return len(missing), len(source), ", ".join(names) + (", ..." if len(missing) > 5 else "")
+def _some(source: Source, indices: set[int]) -> str:
+    chosen = sorted(indices)[:5]
+    names = [str(index) if source.names is None else source.names[index] for index in chosen]
+    return ", ".join(names) + (", ..." if len(indices) > 5 else "")

@@ -12,9 +12,11 @@ import textwrap
 import chex
 import jax
 import launched
+import numpy as np
 import pytest
 from harness import assert_same_run
 from launched import STEPS, local, losses, pretrain
+from PIL import Image
 
 from jssl import config
 from jssl.cli import main
@@ -91,6 +93,31 @@ def test_they_evaluate_together_as_one_does_alone(straight, tmp_path, cache):
         found.append(json.loads((tmp_path / "w" / "evaluation.json").read_text())["results"])
     for subject, figures in found[0].items():
         assert found[1][subject] == pytest.approx(figures, rel=1e-3), subject
+
+
+def test_they_write_the_features_that_one_does_alone(straight, tmp_path, cache):
+    """Each reads a part of the pictures; of those that cannot be read the first one learns from the others."""
+    pictures = tmp_path / "pictures" / "cat"
+    pictures.mkdir(parents=True)
+    for number in range(11):
+        pixels = np.random.default_rng(number).integers(0, 255, (20, 18, 3), np.uint8)
+        Image.fromarray(pixels).save(pictures / f"{number:02}.png")
+    for number in (3, 8):
+        (pictures / f"{number:02}.png").write_bytes(b"no picture")
+    data = ["--data", f"folder:{pictures.parent}?on_error=skip", "--batch-size", "6"]
+    files, said = [], []
+    for count in (1, 2):
+        out = tmp_path / str(count) / "x.npy"
+        out.parent.mkdir()
+        command = [sys.executable, "-m", "jssl.cli", "embed", "--workdir", str(straight[1]), "--out", str(out), *data]
+        launcher = local(["-n", count, "--devices", 2 // count], command, cache)
+        told, errors = launcher.communicate(timeout=300)
+        assert launcher.returncode == 0 and told.count("11 x ") == 1, errors
+        files.append([out.read_bytes(), out.with_suffix(".json").read_text()])
+        said.append([line for line in errors.splitlines() if line.startswith("jssl")])
+    assert files[0] == files[1]
+    assert np.flatnonzero(np.isnan(np.load(out)).any(1)).tolist() == [3, 8]
+    assert said[0] == said[1] == ["jssl: 2 unreadable of 11 have features of NaN: cat/03.png, cat/08.png"]
 
 
 def _bits(leaf):
