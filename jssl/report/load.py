@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from jssl.data import Source
+from jssl.data import ArraySource, Source
 from jssl.data.encoded import CANVAS
 from jssl.evaluation.reading import collect
 from jssl.evaluation.texts import Texts, tokenise
@@ -56,13 +56,14 @@ class Pretrained:
     def encode(
         self, examples, *, readout: str | None = None, tokens: bool = False, batch_size: int = 128
     ) -> np.ndarray:
-        """Features of pictures, or of texts where the run has a readout for them, in their order.
+        """Features of pictures, of clips, or of texts where the run has a readout for them, in their order.
 
         Pictures of one size are taken as they are; each size is compiled once. Those of different sizes are brought to one
         canvas of 256 pixels a side, their aspect in mind, as ``jssl embed`` does with files: give many at a time.
 
         Args:
-          examples: (N, H, W, 3) uint8 array, RGB from 0 to 255; a sequence of (H, W, 3) of any sizes; a sequence of text.
+          examples: (N, H, W, 3) uint8 array, RGB from 0 to 255; a sequence of (H, W, 3) of any sizes; (N, T, H, W, 3)
+            uint8, clips; a sequence of text.
           readout: one of ``readouts``; the first by default, ``text`` for texts.
           tokens: (N, T, D), the features of every patch in raster order.
           batch_size: examples at a time, at most.
@@ -76,6 +77,8 @@ class Pretrained:
         if len(examples) and all(isinstance(example, str) for example in examples):
             source: Source = self._texts(examples)
             readout = readout or "text"
+        elif getattr(examples, "ndim", None) == 5:
+            source = ArraySource({"video": np.asarray(examples)})
         else:
             source = _Pictures(examples)
         # A few examples are not worth a whole batch; powers of two keep the number of programs small.

@@ -8,6 +8,8 @@ from PIL import Image
 
 from jssl import methods
 from jssl.cli import main
+from jssl.data import open_source, stack
+from jssl.report.load import load
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +116,11 @@ def test_clips_go_through_every_command(recipe, tmp_path, capsys):
     assert main(["embed", "--workdir", run, "--data", data, "--out", str(tmp_path / "x.npz")]) == 0
     with np.load(tmp_path / "x.npz") as file:
         assert file["features"].shape == (24, 8) and file["class_names"][0] == "through together"
+
+    clips = stack(open_source(data))["video"]
+    np.testing.assert_allclose(
+        load(run).encode(clips), np.load(tmp_path / "x.npz")["features"][:20], rtol=1e-4, atol=1e-5
+    )
 
     assert main(["evaluate", "--workdir", run, "--protocols", "knn"]) == 0
     results = json.loads((tmp_path / "w" / "evaluation.json").read_text())["results"]
