@@ -31,6 +31,8 @@ from jssl.objectives.contrastive.supcon import sup_con_loss
 from jssl.objectives.latent.data2vec import data2vec_loss, data2vec_targets
 from jssl.objectives.latent.jepa import jepa_loss
 from jssl.objectives.latent.vjepa import vjepa_loss
+from jssl.objectives.motion.flow import flow_consistency_loss, flow_smoothness_loss, photometric_loss
+from jssl.objectives.motion.warp import flow_visibility, warp
 from jssl.objectives.non_contrastive.barlow_twins import barlow_twins_loss
 from jssl.objectives.non_contrastive.byol import byol_loss
 from jssl.objectives.non_contrastive.lejepa import lejepa_loss, sigreg_loss
@@ -61,6 +63,9 @@ __all__ = [
     "dino_loss",
     "dinov2_loss",
     "enqueue",
+    "flow_consistency_loss",
+    "flow_smoothness_loss",
+    "flow_visibility",
     "ibot_loss",
     "info_nce",
     "jepa_loss",
@@ -71,6 +76,7 @@ __all__ = [
     "moco_v3_loss",
     "nt_xent",
     "patchify",
+    "photometric_loss",
     "siglip_loss",
     "sigreg_loss",
     "simsiam_loss",
@@ -84,5 +90,6 @@ __all__ = [
     "update_center",
     "vicreg_loss",
     "vjepa_loss",
+    "warp",
     "wav2vec2_loss",
 ]

@@ -193,6 +193,21 @@ def _codes(generator, batch):
     return probabilities / probabilities.sum(-1, keepdims=True), _frames(generator, batch)[-1]
 
 
+def _two_frames(generator, batch):
+    """Two frames of 5 x 6 pixels, the flow between them, and weights of which some are 0."""
+    first, second = generator.uniform(size=(2, batch, 5, 6, 3))
+    flow, weights = generator.normal(size=(batch, 5, 6, 2)), generator.integers(2, size=(batch, 5, 6))
+    return tuple(x.astype(np.float32) for x in (first, second, flow, weights))
+
+
+def _two_flows(generator, batch):
+    return tuple(generator.normal(size=(2, batch, 5, 6, 2)).astype(np.float32))
+
+
+def _photometric_loss(first, second, flow, weights, *, axis_name=None):
+    return objectives.photometric_loss(first, second, flow, weights=weights, axis_name=axis_name)
+
+
 def _views(generator, batch):
     return (generator.normal(size=(4, batch, 8)).astype(np.float32),)
 
@@ -269,6 +284,16 @@ TABLE = {
     "vjepa_loss weighted": Row(
         functools.partial(_vjepa_loss, exponent=2.0, variance_weight=0.1), _vjepa_weighted, (0,) * 6, (0, 2), (1, 3)
     ),
+    "photometric_loss": Row(objectives.photometric_loss, lambda *args: _two_frames(*args)[:3], (0,) * 3, (0, 1, 2)),
+    "photometric_loss weighted": Row(_photometric_loss, _two_frames, (0,) * 4, (0, 1, 2)),
+    "flow_smoothness_loss": Row(
+        functools.partial(objectives.flow_smoothness_loss, edge=1.0),
+        lambda *args: _two_frames(*args)[2:0:-1],
+        (0, 0),
+        (0,),
+        (1,),
+    ),
+    "flow_consistency_loss": Row(objectives.flow_consistency_loss, _two_flows, (0, 0), (0, 1)),
     "swav_loss": Row(functools.partial(objectives.swav_loss, temperature=0.1), _swav, (1, 1), (0,), (1,)),
     "dinov2_loss": Row(functools.partial(objectives.dinov2_loss, student_temperature=0.1), _dinov2, (1, 1), (0,), (1,)),
     "ibot_loss": Row(functools.partial(objectives.ibot_loss, student_temperature=0.1), _ibot, (0, 0, 0), (0,), (1,)),

@@ -1,0 +1,1 @@
+"""Optical flow without labels: what a flow explains of a pair of frames."""
