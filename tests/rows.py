@@ -66,11 +66,20 @@ ROWS |= {
     "siglip": {"image": IMAGE, "encoder": VIT, "text_encoder": TEXT | {"depth": 1, "pool": "last"}, "width": 8},
 }
 
+ROWS |= {
+    "audio_mae": {
+        "spectrogram": {"window": 8.0, "hop": 4.0, "mels": 16},
+        "encoder": VIT | {"depth": 1, "positions": "sincos", "class_token": False, "pool": "mean"},
+        "decoder": {"width": 8, "depth": 1, "heads": 2},
+    }
+}
+
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},
     "dinov2-shared_head": ROWS["dinov2"] | {"shared_head": True, "centering": {"kind": "softmax"}},
     "moco-vit": ROWS["moco"] | {"encoder": VIT | {"drop_path": 0.2}, "symmetric": True},  # no batch norm
+    "audio_mae-bands": ROWS["audio_mae"] | {"bands": (0.5, 0.5), "audio": {"samples": 384, "noise": (10.0, 20.0)}},
     "moco_v3-vit": ROWS["moco_v3"] | {"encoder": VIT},
     "causal_lm-rotary": {"encoder": TEXT | {"positions": "rotary", "mlp": "swiglu", "scan": True, "drop_path": 0.2}},
 }

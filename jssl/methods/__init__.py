@@ -4,7 +4,7 @@ from jssl.methods import supervised
 from jssl.methods.contrastive import align_uniform, moco, moco_v3, simclr, spectral, sup_con
 from jssl.methods.distillation import dino, dinov2, ibot, swav
 from jssl.methods.language import causal_lm
-from jssl.methods.masked import data2vec, denoising, ijepa, mae
+from jssl.methods.masked import audio_mae, data2vec, denoising, ijepa, mae
 from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches, weights
 from jssl.methods.pairs import clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
@@ -18,6 +18,7 @@ __all__ = [
     "Method",
     "Readout",
     "align_uniform",
+    "audio_mae",
     "barlow_twins",
     "build",
     "byol",

@@ -112,11 +112,12 @@ class Patches(Small):
     width: int = WIDTH
     depth: int = 2
     pool: str = "token"
+    channels: int = 3
 
     def shapes(self):
         places = (SIDE // self.patch_size) ** 2
         blocks = {f"block{i}": (self.width, self.width) for i in range(self.depth)}
-        front = {"patch": (3 * self.patch_size**2, self.width), "places": (places, self.width)}
+        front = {"patch": (self.channels * self.patch_size**2, self.width), "places": (places, self.width)}
         return front | {"mask_token": (self.width,), "class_token": (self.width,)} | blocks
 
     def features(self, xp, params, images, *, indices=None, token_mask=None, masked=None, last=0):

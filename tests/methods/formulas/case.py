@@ -7,6 +7,8 @@ import numpy as np
 import small
 from small import cross, mlp
 
+from jssl.methods import REGISTRY
+
 ENCODER, FINE, TEXT, CAUSAL = small.Patches(), small.Patches(patch_size=1), small.Words(), small.Words(causal=True)
 STEP = 4  # of ten that the teacher's temperature rises for
 T_STUDENT, T_TEACHER = 0.2, 0.05 + 0.4 * (0.1 - 0.05)
@@ -36,7 +38,8 @@ def by_hand(row: str, *, rtol: float = 1e-5, apart: float = 1e-5, **options):
     """The loss of a method, or of ``"<method>-<what>"``, with these options."""
 
     def add(loss):
-        given = {"encoder": ENCODER, "image": small.image()} if row != "causal_lm" else {}
+        others = {"text", "audio", "video"} & set(REGISTRY[row.partition("-")[0]].asks)
+        given = {} if others else {"encoder": ENCODER, "image": small.image()}
         CASES[row] = Case(loss, given | options, rtol, apart)
         return loss
 

@@ -1,5 +1,7 @@
 """Losses of methods that predict what is hidden or spoilt."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import small
@@ -43,12 +45,30 @@ SMALL = {"width": 4, "depth": 1, "heads": 2}
 
 @by_hand("mae", apart=4e-3, decoder=SMALL, mask_ratio=0.75)
 def mae(v, p, fixed, extra, raw):
+    return mae_of(v, p, v["image"], ENCODER, MAEDecoder(patch_size=PATCH, grid=SIDE // PATCH, **SMALL))
+
+
+SPECTROGRAM = {"window": 40.0, "hop": 10.0, "mels": SIDE}  # as many frames
+OF_SOUNDS = dataclasses.replace(ENCODER, channels=1)
+
+
+@by_hand("audio_mae", apart=4e-3, encoder=OF_SOUNDS, spectrogram=SPECTROGRAM, decoder=SMALL, mask_ratio=0.75)
+def audio_mae(v, p, fixed, extra, raw):
+    assert (v["mask"].sum(1) == PLACES - PLACES // 4).all() and v["spectrogram"].shape == (BATCH, SIDE, SIDE, 1)
+    for image, length in zip(v["spectrogram"][..., 0], raw["length"]):  # each is that of its sound
+        frames = -(-length // 16)
+        assert not image[frames:].any() and image[:frames].all()
+    decoder = MAEDecoder(patch_size=PATCH, grid=SIDE // PATCH, channels=1, **SMALL)
+    return mae_of(v, p, v["spectrogram"], OF_SOUNDS, decoder)
+
+
+def mae_of(v, p, image, encoder, decoder):
+    """A quarter of the patches is seen."""
     removed = v["restore"] >= PLACES // 4
     visible = np.argsort(v["restore"], 1)[:, : PLACES // 4]
-    seen = ENCODER(p["encoder"], v["image"], indices=visible)
-    decoder = MAEDecoder(patch_size=PATCH, grid=SIDE // PATCH, **SMALL)
+    seen = encoder(p["encoder"], image, indices=visible)
     prediction = applied(decoder, p["decoder"], seen.tokens, v["restore"], class_token=seen.pooled)
-    pixels = small.patches(np, v["image"], PATCH)
+    pixels = small.patches(np, image, PATCH)
     deviation = np.sqrt(pixels.var(-1, ddof=1, keepdims=True) + 1e-6)
     target = (pixels - pixels.mean(-1, keepdims=True)) / deviation
     return ((prediction - target) ** 2)[removed].mean()
