@@ -23,6 +23,11 @@ DATA: dict[str, dict] = {
     "captions": {"source": "synthetic:captions=6,caption_length=80"},
     "stories": {"source": "synthetic_text"},
     "shakespeare": {"source": "text:data/tinyshakespeare/input.txt?tokenizer=chars&length=65&stride=1"},
+    "sounds": {"source": "synthetic_sound"},
+    "digits": {
+        "source": "audio:data/fsdd/recordings.tar.gz?rate=8000&seconds=1&pattern={label}_{speaker}_{}&test=*_[0-4]"
+    },
+    "audioset": {"source": "audio:data/audioset?rate=16000&seconds=10.24", "feed": "grain"},
     "books": {"source": "text:data/books/*.txt?length=1025", "feed": "grain"},
     "pairs": {"source": "captions:data/pairs/captions.csv?image_size=256", "feed": "grain"},
 }

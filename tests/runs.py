@@ -27,6 +27,7 @@ def get_config():
 SOURCES = {
     "text": "synthetic_text:num_examples=80,length=32",
     "captions": "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
+    "audio": "synthetic_sound:num_examples=80,seconds=0.064",
     "video": "synthetic_clips:num_examples=80,image_size=16,frames=6",
 }
 """What a method asks for, and the data that have it."""

@@ -66,6 +66,9 @@ def fake(config) -> data.Source:
     kind = config.data.source.partition(":")[0]
     if "text" in (asks := methods.find(config.method.name).asks):
         return data.open_source("synthetic_text:num_examples=12,length=33")
+    if "audio" in asks:
+        sizes = "seconds=10.24,rate=16000" if kind == "audio" and "16000" in config.data.source else "seconds=1"
+        return data.open_source(f"synthetic_sound:num_examples=12,{sizes}")
     if "captions" in asks:
         side = max(32, config.method.image["size"])
         return data.open_source(f"synthetic:num_examples=12,captions=1,image_size={side}")

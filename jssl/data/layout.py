@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-__all__ = ["evenly_spaced", "fingerprint", "hold_out", "is_image", "is_unread", "is_video", "take_evenly"]
+__all__ = ["evenly_spaced", "fingerprint", "hold_out", "is_image", "is_sound", "is_unread", "is_video", "take_evenly"]
 
 _EXTENSIONS = frozenset(".png .jpg .jpeg .jpe .jfif .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif".split())
+_SOUNDS = frozenset(".wav .flac .ogg .mp3 .aif .aiff".split())
 _VIDEOS = frozenset(".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .ogv .flv .wmv .asf .3gp".split())
 _UNREAD = frozenset(".heic .heif .jxl .svg .psd .dng .nef .cr2 .cr3 .arw .orf .raf .rw2 .dcm .exr .hdr".split())
 
@@ -21,6 +22,11 @@ def is_image(path: str) -> bool:
 def is_unread(path: str) -> bool:
     """True for pictures of a format that is not read, such as a phone's .heic."""
     return _is_of(path, _UNREAD)
+
+
+def is_sound(path: str) -> bool:
+    """True for sound files, by the rules of pictures."""
+    return _is_of(path, _SOUNDS)
 
 
 def is_video(path: str) -> bool:

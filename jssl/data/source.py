@@ -26,6 +26,7 @@ _KINDS: dict[str, Any] = {
     "text": ("jssl.data.text", "TextSource"),
     "captions": ("jssl.data.captions", "CaptionsSource"),
     "video": ("jssl.data.video", "VideoSource"),
+    "audio": ("jssl.data.audio", "AudioSource"),
     "synthetic_text": ("jssl.data.synthetic_text", "SyntheticTextSource"),
     "synthetic_clips": ("jssl.data.synthetic_clips", "SyntheticClipsSource"),
     "synthetic_sound": ("jssl.data.synthetic_sound", "SyntheticSoundSource"),
@@ -43,6 +44,7 @@ _WHOLE = (
     "tfds",
     "captions",
     "video",
+    "audio",
 )  # know the split "all"; of other kinds train and test are joined
 
 
@@ -231,6 +233,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     text:<paths or globs, comma>          UTF-8 files as rows of tokens: tokenizer, length, stride, holdout, cache
     captions:<table or archives>          images and captions, named by a .csv or .jsonl file, or in WebDataset shards
     video:<folder, glob or archives>      clips of videos: frames, stride, clips, image_size
+    audio:<folder, glob or archives>      sounds: rate, seconds, pattern, test
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
     synthetic_clips:key=value,...         moving shapes made by code: num_examples, frames, image_size, seed, flow
     synthetic_sound:key=value,...         sounds made by code: num_examples, seconds, rate, seed

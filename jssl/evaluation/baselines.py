@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
 from jssl.data.source import Source
 from jssl.evaluation.reading import batches, collect
 from jssl.evaluation.texts import PADDING
+from jssl.methods.audio_input import AudioInput, SpectrogramInput
+from jssl.methods.options import Given
 
-__all__ = ["RAW", "bag_of_words", "frames", "pixels", "raw"]
+__all__ = ["RAW", "bag_of_words", "frames", "mean_log_mel", "pixels", "raw"]
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -121,11 +124,44 @@ def bag_of_words(train: Source, test: Source, *, field: str = "tokens", size: in
     return _centred(*(np.log1p(_counts(words, vocabulary)) for words in rows))
 
 
+def mean_log_mel(train: Source, test: Source, *, mels: int = 64) -> Pair:
+    """Log-mel spectrograms of standardised waves, averaged over the frames that hold sound, centred by the training mean.
+
+    Args:
+      train: a source of ``audio`` (T,), with ``length`` () where sounds are padded, and a sample rate in ``about``.
+      test: another, of the same rate.
+      mels: D, bands; windows of 25 ms, 10 ms apart.
+
+    Returns:
+      ((N, D), (M, D)) float32.
+
+    Raises:
+      ValueError: the sample rates are not known, or differ.
+    """
+    rates = train.about.sample_rate, test.about.sample_rate
+    if not rates[0] or rates[0] != rates[1]:
+        raise ValueError(f"the mean spectrum takes sounds of one sample rate, not {rates[0]} and {rates[1]}")
+    given = Given(train.spec, train.about)
+    prepare = SpectrogramInput(mels=mels, mean=0.0, std=1.0).prepare(given, AudioInput())
+
+    def one(sound):
+        made = prepare(sound)  # zero where there is no sound
+        return made.image[..., 0].sum(0) / made.frames.astype("float32")
+
+    many = jax.jit(jax.vmap(one))
+
+    def of(batch):
+        return np.array(many({name: batch[name] for name in ("audio", "length") if name in batch}))
+
+    return _centred(*(_read(source, of) for source in (train, test)))
+
+
 RAW: dict[str, Callable[[Source, Source], Pair]] = {
     "image": pixels,
     "video": frames,
     "tokens": bag_of_words,
     "captions": lambda train, test: bag_of_words(train, test, field="captions"),
+    "audio": mean_log_mel,
 }
 """Field -> (train, test) -> features of both; what is seen comes before what is said of it."""
 

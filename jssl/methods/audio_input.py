@@ -74,7 +74,8 @@ class AudioInput:
         return PreparedWave(self, self.size(given))
 
 
-class RandomWave(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class RandomWave:
     """A crop at a random place, and what `AudioInput` says: ``view(key, example) -> Wave``."""
 
     options: AudioInput
@@ -95,7 +96,8 @@ class RandomWave(NamedTuple):
         return Wave(waves.standardize_wave(wave, length, variance=options.normalize), length)
 
 
-class PreparedWave(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class PreparedWave:
     """The middle of a sound: ``prepare(example) -> Wave``."""
 
     options: AudioInput
@@ -168,7 +170,8 @@ class SpectrogramInput:
         return Spectrogram(spectrogram.standardize_spectrogram(found, frames, self.mean, self.std)[..., None], frames)
 
 
-class RandomSpectrogram(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class RandomSpectrogram:
     """The spectrogram of a random wave: ``view(key, example) -> Spectrogram``."""
 
     options: SpectrogramInput
@@ -187,7 +190,8 @@ class RandomSpectrogram(NamedTuple):
         return made._replace(image=image[..., None])
 
 
-class PreparedSpectrogram(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class PreparedSpectrogram:
     """The spectrogram of the middle of a sound: ``prepare(example) -> Spectrogram``."""
 
     options: SpectrogramInput

@@ -20,6 +20,7 @@ from jssl.train.step import make_train_step
 
 pytestmark = pytest.mark.slow
 BATCH, CLASSES, STEPS = 64, 8, 150
+NOISE = 0.3  # of sounds, beside a tone of amplitude one
 LARGER = {"swav": {"queue_size": 64}}  # which a batch must fit into
 
 
@@ -35,6 +36,25 @@ def noisy_patterns(split):
     fields = {"image": image.clip(0, 255).astype(np.uint8), "label": label, "captions": captions[:, None]}
     names = tuple("abcdefgh")
     return data.ArraySource(fields, data.About(class_names=names, vocabulary=40, tokenizer="bytes"))
+
+
+@functools.cache
+def noisy_sounds(split):
+    """Sounds of 512 samples at 8 kHz, with labels: of each class four tones, one after the other, under noise."""
+    rng = np.random.default_rng({"train": 1, "test": 2}[split])
+    count = {"train": 512, "test": 256}[split]
+    tones = 400 * 2 ** (np.random.default_rng(0).uniform(0, 3, (CLASSES, 4)))
+    label = (np.arange(count) % CLASSES).astype(np.int32)
+    pitch = tones[label].repeat(128, 1)
+    wave = np.sin(2 * np.pi * np.cumsum(pitch, 1) / 8000 + 6 * rng.random((count, 1)))
+    audio = 4000 * (wave + NOISE * rng.normal(size=wave.shape))
+    fields = {"audio": audio.clip(-32768, 32767).astype(np.int16), "length": np.full(count, 512), "label": label}
+    return data.ArraySource(fields, data.About(class_names=tuple("abcdefgh"), sample_rate=8000))
+
+
+def world(name):
+    """What makes the splits of the data that a method is tried on."""
+    return noisy_sounds if "audio" in methods.find(name).asks else noisy_patterns
 
 
 def train(name, source, steps):
@@ -74,7 +94,7 @@ def test_a_language_model_knows_what_follows_what():
 
 @pytest.mark.parametrize("name", sorted(set(methods.REGISTRY) - {"causal_lm"}))
 def test_features_beat_those_of_the_untrained_encoder(name):
-    sources = {split: noisy_patterns(split) for split in ("train", "test")}
+    sources = {split: world(name)(split) for split in ("train", "test")}
     method, before, after = train(name, sources["train"], STEPS)
 
     def accuracy(state):
