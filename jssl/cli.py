@@ -1,4 +1,5 @@
-"""The ``jssl`` command: pretrain, plan, bench, evaluate, compare, diagnose, report, embed, generate, views, methods, recipes."""
+"""The ``jssl`` command: pretrain, plan, bench, evaluate, compare, diagnose, report, embed, generate, views, study, methods,
+recipes."""
 
 import argparse
 import importlib.metadata

@@ -105,6 +105,17 @@ def add_commands(commands) -> None:
     views.add_argument("--num", type=int, default=8, help="examples (rows)")
     views.set_defaults(run=_views)
 
+    study = commands.add_parser("study", help="answer a question with runs of its own: collapse")
+    study.add_argument(
+        "name", choices=("collapse",), help="collapse: breakages of methods, and what the diagnosis says"
+    )
+    study.add_argument(
+        "--workdir", default="runs/study", help="takes a run for each row; a finished one is not repeated"
+    )
+    study.add_argument("--rows", metavar="ROW,ROW", default="", help="some of them; all by default")
+    study.add_argument("--json", action="store_true", help="JSON instead of a table")
+    study.set_defaults(run=_study)
+
     listing = commands.add_parser("methods", help="list the methods")
     listing.set_defaults(run=_methods)
 
@@ -219,6 +230,20 @@ def _views(args) -> int:
 
     draw(load_config(args.config, args.overrides), args.out, num=args.num)
     return 0
+
+
+def _study(args) -> int:
+    import json
+
+    from jssl.study.collapse import markdown, study_collapse
+
+    rows = study_collapse(args.workdir, [name for name in args.rows.split(",") if name], tell=_tell)
+    print(json.dumps(rows, indent=1) if args.json else markdown(rows))
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _methods(args) -> int:

@@ -51,13 +51,17 @@ def test_every_fault_has_its_verdict_and_its_evidence(name, changes, course, evi
 def test_targets_that_are_all_one_or_all_alike_are_a_collapse(targets):
     assert verdict(targets | {"knn": 0.3}).name == "complete collapse"
     assert verdict(TARGETS).name == "healthy"
-    assert "targets say" in verdict(targets).cautions[0]  # k-NN has risen all the same
+    if targets["prototype_perplexity"] == 1.0:
+        assert verdict(targets).name == "complete collapse"  # whatever k-NN says: nothing leads out of it
+    else:
+        assert "targets say" in verdict(targets).cautions[0]  # k-NN has risen all the same
 
 
 def test_a_head_may_collapse_alone():
     heads = {"projector": (POINT, {"feature_std": 0.3, "mean_cosine": 0.9})}
-    found = verdict({"knn": 0.3}, heads=heads)
-    assert found.name == "complete collapse" and found.evidence[0].startswith("projector at one point")
+    for knn in (0.3, 0.6):  # what is left of the start may still be better than it
+        found = verdict({"knn": knn}, heads=heads)
+        assert found.name == "complete collapse" and found.evidence[0].startswith("projector at one point")
     assert verdict({"knn": 0.3} | TARGETS, heads=heads).name == "shortcut"  # logits of prototypes share a mean
 
 
