@@ -77,7 +77,7 @@ ROWS |= {
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},
-    "dinov2-shared_head": ROWS["dinov2"] | {"shared_head": True, "centering": {"kind": "softmax"}},
+    "dinov2-shared_head": ROWS["dinov2"] | {"shared_head": True, "centering": {"kind": "softmax"}, "gram_weight": 2.0},
     "moco-vit": ROWS["moco"] | {"encoder": VIT | {"drop_path": 0.2}, "symmetric": True},  # no batch norm
     "audio_mae-bands": ROWS["audio_mae"] | {"bands": (0.5, 0.5), "audio": {"samples": 384, "noise": (10.0, 20.0)}},
     "moco_v3-vit": ROWS["moco_v3"] | {"encoder": VIT},

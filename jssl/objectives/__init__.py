@@ -29,6 +29,7 @@ from jssl.objectives.contrastive.siglip import siglip_loss
 from jssl.objectives.contrastive.spectral_contrastive import spectral_contrastive_loss
 from jssl.objectives.contrastive.supcon import sup_con_loss
 from jssl.objectives.latent.data2vec import data2vec_loss, data2vec_targets
+from jssl.objectives.latent.gram import gram_loss
 from jssl.objectives.latent.jepa import jepa_loss
 from jssl.objectives.latent.vjepa import vjepa_loss
 from jssl.objectives.motion.flow import flow_consistency_loss, flow_smoothness_loss, photometric_loss
@@ -66,6 +67,7 @@ __all__ = [
     "flow_consistency_loss",
     "flow_smoothness_loss",
     "flow_visibility",
+    "gram_loss",
     "ibot_loss",
     "info_nce",
     "jepa_loss",

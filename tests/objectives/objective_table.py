@@ -294,6 +294,7 @@ TABLE = {
         (1,),
     ),
     "flow_consistency_loss": Row(objectives.flow_consistency_loss, _two_flows, (0, 0), (0, 1)),
+    "gram_loss": Row(objectives.gram_loss, lambda *args: _mae(*args)[:2], (0, 0), (0,), (1,), products=True),
     "swav_loss": Row(functools.partial(objectives.swav_loss, temperature=0.1), _swav, (1, 1), (0,), (1,)),
     "dinov2_loss": Row(functools.partial(objectives.dinov2_loss, student_temperature=0.1), _dinov2, (1, 1), (0,), (1,)),
     "ibot_loss": Row(functools.partial(objectives.ibot_loss, student_temperature=0.1), _ibot, (0, 0, 0), (0,), (1,)),

@@ -28,6 +28,7 @@ def build(
     temperature: Temperatures = Temperatures(teacher=0.07),
     centering: Centering = Centering("sinkhorn"),
     koleo_weight: float = 0.1,
+    gram_weight: float = 0.0,
 ) -> Method:
     """Builds DINOv2. Registers, drop path and LayerScale are options of the encoder.
 
@@ -42,6 +43,9 @@ def build(
       temperature: of both softmaxes.
       centering: of the targets.
       koleo_weight: of the KoLeo loss on the class tokens of each large crop.
+      gram_weight: of DINOv3's Gram loss (arXiv:2508.10104) on all patches of the large crops, hidden ones too. Its target is
+        the current EMA teacher. The paper adds it, with weight 2, after a million steps, and its target is an early
+        teacher, renewed every 10,000 steps and given crops of twice the size.
     """
 
     def class_loss(student, logits, targets, center, teacher_temperature, axis_name):
@@ -70,5 +74,6 @@ def build(
         class_loss=class_loss,
         shared_head=shared_head,
         koleo_weight=koleo_weight,
+        gram_weight=gram_weight,
         read_beside="mean",
     )

@@ -42,6 +42,7 @@ def masked_distillation(
     class_loss: Callable,
     shared_head: bool,
     koleo_weight: float = 0.0,
+    gram_weight: float = 0.0,
     read_beside: str = "",
 ) -> Method:
     """Builds the method record.
@@ -53,6 +54,7 @@ def masked_distillation(
         teacher_temperature, axis_name) -> loss.
       shared_head: class token and patches go through one head.
       koleo_weight: of the loss that spreads the class tokens of each large crop.
+      gram_weight: of the loss that keeps the patches of a large crop as alike to the student as to the teacher.
       read_beside: what the paper's linear probe reads beside the class tokens of the last blocks.
 
     Raises:
@@ -82,12 +84,12 @@ def masked_distillation(
         return places, jnp.take_along_axis(hidden, places, 1)
 
     def student_pass(net, batch, hidden, places):
-        """(class logits of all crops (S * B, K), patch logits of the large ones (2 * B, slots, K), class tokens)."""
+        """(class logits of all crops (S * B, K), patch logits of the large ones (2 * B, slots, K), their features)."""
         features = encode_crops(net, batch, masked=hidden)
         classes = net("head", jnp.concatenate([crop.pooled for crop in features]))
         # Only masked patches go through the head.
         patches = net(patch_head, jnp.take_along_axis(features[0].tokens, places[..., None], 1))
-        return classes, patches, features[0].pooled
+        return classes, patches, features[0]
 
     def init(key, batch):
         hidden = crops_first(batch["mask"])
@@ -114,7 +116,7 @@ def masked_distillation(
         )
 
         student = nets.student(params, extra, keys=keys, axis_name=axis_name)
-        classes, patches, pooled = student_pass(student, batch, hidden, places)
+        classes, patches, large = student_pass(student, batch, hidden, places)
         two = (2, -1, head.prototypes)
         of_classes = class_loss(
             classes.reshape(-1, len(batch["global"]), head.prototypes),
@@ -138,13 +140,16 @@ def masked_distillation(
             **target_metrics(class_targets, of_classes, axis_name),
         }
         if koleo_weight:
-            spread = [objectives.koleo_loss(crop, axis_name=axis_name) for crop in jnp.split(pooled, 2)]
+            spread = [objectives.koleo_loss(crop, axis_name=axis_name) for crop in jnp.split(large.pooled, 2)]
             value = value + koleo_weight * (spread[0] + spread[1])
             metrics["koleo_loss"] = spread[0]
+        if gram_weight:
+            metrics["gram_loss"] = objectives.gram_loss(large.tokens, seen.tokens, axis_name=axis_name)
+            value = value + gram_weight * metrics["gram_loss"]
         updates = networks.updates(student, ema)
         if center is not None:
             updates |= {"center": center, "patch_center": patch_center}
-        return value, Aux(updates, metrics, jnp.split(pooled, 2)[0])
+        return value, Aux(updates, metrics, jnp.split(large.pooled, 2)[0])
 
     return Method(
         name,

@@ -1,4 +1,4 @@
-"""I-JEPA: predict an EMA encoder's features of four blocks of a picture from one context block."""
+"""I-JEPA: predict an EMA encoder's features of four blocks of a picture from a context block."""
 
 import dataclasses
 
@@ -22,15 +22,17 @@ class Blocks:
 
     Attributes:
       sampler: ``"fixed"`` or ``"official"``.
+      num_contexts: context blocks per picture, each of which predicts all targets by itself; in the paper 1.
       num_targets: target blocks per picture.
       target_scale: area range of a target block, share of the picture.
       target_aspect: aspect range of a target block.
-      context_scale: area range of the context block.
+      context_scale: area range of a context block.
       context_size: most context patches used (static shape); None takes 60 % of the grid.
       min_keep: fewest context patches.
     """
 
     sampler: str = "fixed"
+    num_contexts: int = 1
     num_targets: int = 4
     target_scale: tuple[float, float] = (0.15, 0.2)
     target_aspect: tuple[float, float] = (0.75, 1.5)
@@ -92,10 +94,14 @@ def build(
         return jax.vmap(lambda tokens, indices: tokens[indices])(tokens, batch["target"]), whole.pooled
 
     def predict(net, batch):
-        """(B, M, Kt, D): the features of each block's patches, from the context."""
-        context, mask = batch["context"], batch["context_mask"]
-        encoded = net("encoder", batch["image"], indices=context, token_mask=mask).tokens
-        return net("predictor", encoded, context, mask, batch["target"], batch["target_mask"])
+        """(B, C, M, Kt, D): the features of each block's patches, from each context."""
+
+        def alone(run, seen):
+            encoded = run("encoder", batch["image"], indices=seen["context"], token_mask=seen["context_mask"]).tokens
+            return run("predictor", encoded, *seen.values(), batch["target"], batch["target_mask"])
+
+        contexts = {name: jnp.swapaxes(batch[name], 0, 1) for name in ("context", "context_mask")}
+        return jnp.swapaxes(net.each(alone, contexts), 0, 1)
 
     def init(key, batch):
         return nets.init(key, lambda net: predict(net, batch), tracked=["encoder"])
@@ -107,13 +113,15 @@ def build(
         ema = nets.teacher(teacher, extra, axis_name=axis_name)
         target, pooled = targets(ema, batch)
         net = nets.student(params, extra, keys=keys, axis_name=axis_name)
-        weights = batch["target_mask"].astype(jnp.float32)
-        value = objectives.jepa_loss(predict(net, batch), target, weights=weights, axis_name=axis_name)
+        predicted = predict(net, batch)
+        target = jnp.broadcast_to(target[:, None], predicted.shape)
+        weights = jnp.broadcast_to(batch["target_mask"][:, None], predicted.shape[:-1]).astype(jnp.float32)
+        value = objectives.jepa_loss(predicted, target, weights=weights, axis_name=axis_name)
         return value, Aux(networks.updates(net, ema), {}, pooled)
 
     def show(params, teacher, extra, batch):
         target, _ = targets(nets.teacher(teacher, extra), batch)
-        predicted = predict(nets.frozen(params, extra), batch).astype(jnp.float32)
+        predicted = predict(nets.frozen(params, extra), batch).astype(jnp.float32).mean(1)  # over contexts
         cosine = jnp.sum(predicted * target, -1) / (
             jnp.linalg.norm(predicted, axis=-1) * jnp.linalg.norm(target, axis=-1) + 1e-12
         )

@@ -7,7 +7,7 @@ from typing import cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from jssl import collectives
 
@@ -108,6 +108,7 @@ def multi_block(
     grid: int | tuple[int, int],
     *,
     sampler: str = "fixed",
+    num_contexts: int = 1,
     num_targets: int = 4,
     target_scale: tuple[float, float] = (0.15, 0.2),
     target_aspect: tuple[float, float] = (0.75, 1.5),
@@ -116,7 +117,7 @@ def multi_block(
     min_keep: int = 10,
     allow_overlap: bool = False,
 ) -> dict[str, Array]:
-    """Target blocks, and one large square context block without them (I-JEPA), for one image.
+    """Target blocks, and large square context blocks without them (I-JEPA), for one image.
 
     ``sampler="official"`` draws what the authors' code draws:
 
@@ -138,6 +139,7 @@ def multi_block(
         batch_key: PRNG key shared by the batch, for "official"; may be None for "fixed".
         grid: patches per side, or (rows, columns).
         sampler: "fixed" or "official".
+        num_contexts: C, each placed by itself; in the paper 1.
         num_targets: M.
         target_scale: range of the target area as a fraction of the grid.
         target_aspect: range of target height / width.
@@ -147,8 +149,8 @@ def multi_block(
         allow_overlap: do not remove the targets from the context.
 
     Returns:
-        context: (Kc,) int32 patch indices in raster order; empty slots hold 0.
-        context_mask: (Kc,) bool, which slots are filled.
+        context: (C, Kc) int32 patch indices in raster order; empty slots hold 0.
+        context_mask: (C, Kc) bool, which slots are filled.
         target: (M, Kt) int32, Kt the area of the largest possible target; empty slots hold 0.
         target_mask: (M, Kt) bool.
 
@@ -159,7 +161,7 @@ def multi_block(
 
     >>> masks = jax.jit(lambda key: multi_block(key, None, 8, context_size=32))(jax.random.key(0))
     >>> masks["context"].shape, masks["target"].shape
-    ((32,), (4, 16))
+    ((1, 32), (4, 16))
     """
     grid = (grid, grid) if isinstance(grid, int) else cast(tuple[int, int], tuple(grid))
     if sampler not in ("fixed", "official"):
@@ -196,14 +198,18 @@ def multi_block(
         corners = many[jnp.argmax(jnp.minimum(room, min_keep))]
     targets = _cover(corners, sizes, grid)
 
-    if official:
-        context = _official_context(context_key, targets, context_block, grid, min_keep, allow_overlap).reshape(-1)
-    else:
-        barred = jnp.zeros_like(targets) if allow_overlap else targets
-        context = _fixed_context(context_key, barred, context_block, grid, min_keep).reshape(-1)
-        if slots < context.shape[0]:
-            context = _thin(thin_key, context, slots)
-    indices, filled = _pack(context, slots)
+    def context(number: int) -> tuple[Array, Array]:
+        place, thin = (jax.random.fold_in(k, number) if number else k for k in (context_key, thin_key))
+        if official:
+            inside = _official_context(place, targets, context_block, grid, min_keep, allow_overlap).reshape(-1)
+        else:
+            barred = jnp.zeros_like(targets) if allow_overlap else targets
+            inside = _fixed_context(place, barred, context_block, grid, min_keep).reshape(-1)
+            if slots < inside.shape[0]:
+                inside = _thin(thin, inside, slots)
+        return _pack(inside, slots)
+
+    indices, filled = (jnp.stack(parts) for parts in zip(*map(context, range(num_contexts))))
     target, target_filled = _target_slots(corners, sizes, target_slots, grid[1])
     return {"context": indices, "context_mask": filled, "target": target, "target_mask": target_filled}
 
@@ -212,7 +218,7 @@ def truncate_context(masks: dict[str, Array], axis_name=None) -> dict[str, Array
     """Cuts every context of a batch to the shortest one, in raster order, as the authors' I-JEPA collator does.
 
     Args:
-        masks: a batch with "context" (B, Kc) and "context_mask" (B, Kc), as ``jax.vmap`` of ``multi_block`` gives;
+        masks: a batch with "context" (B, ..., Kc) and "context_mask" likewise, as ``jax.vmap`` of ``multi_block`` gives;
             other entries pass.
         axis_name: mapped axes the batch is split over. The authors truncate per process; here the batch is global.
 
@@ -224,6 +230,6 @@ def truncate_context(masks: dict[str, Array], axis_name=None) -> dict[str, Array
     [[1, 2, 0], [4, 5, 0]]
     """
     mask = masks["context_mask"]
-    shortest = collectives.min(jnp.min(jnp.sum(mask, axis=1)), axis_name)
-    mask = mask & (jnp.arange(mask.shape[1]) < shortest)[None, :]
+    shortest = collectives.min(jnp.min(jnp.sum(mask, axis=-1)), axis_name)
+    mask = mask & (lax.broadcasted_iota(jnp.int32, mask.shape, mask.ndim - 1) < shortest)
     return {**masks, "context": jnp.where(mask, masks["context"], 0), "context_mask": mask}

@@ -124,3 +124,13 @@ def dinov2(v, p, teacher, extra, raw):
 @by_hand("dinov2-centred", rtol=1e-4, shared_head=True, centering={"kind": "softmax"}, koleo_weight=0.3, **MASKED)
 def dinov2_centred(v, p, teacher, extra, raw):
     return ibot(v, p, teacher, extra, raw) + 0.3 * koleo_of_crops(v, p)
+
+
+@by_hand("dinov2-gram", rtol=1e-4, koleo_weight=0.3, gram_weight=2.0, **MASKED)
+def dinov2_gram(v, p, teacher, extra, raw):
+    def alike(params, images, **options):
+        x = unit(ENCODER(params["encoder"], images, **options).tokens)
+        return x @ x.swapaxes(1, 2)
+
+    pairs = [(alike(p, x, masked=m), alike(teacher, x)) for x, m in zip(crops(v["global"]), crops(v["mask"]))]
+    return dinov2(v, p, teacher, extra, raw) + 2.0 * np.mean([(s - t) ** 2 for s, t in pairs])

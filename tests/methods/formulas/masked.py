@@ -76,16 +76,16 @@ def mae_of(v, p, image, encoder, decoder):
 
 @by_hand("ijepa", apart=4e-3, predictor=SMALL, blocks={"min_keep": 2})
 def ijepa(v, p, teacher, extra, raw):
-    context, kept, blocks = v["context"], v["context_mask"], v["target"]
-    seen = ENCODER(p["encoder"], v["image"], indices=context, token_mask=kept).tokens
     predictor = IJEPAPredictor(grid=SIDE // PATCH, out_dim=WIDTH, **SMALL)
-    prediction = applied(predictor, p["predictor"], seen, context, kept, blocks, v["target_mask"])
     whole = standardize(ENCODER(teacher["encoder"], v["image"]).tokens, -1, 1e-5)
     losses = []
-    for i in range(BATCH):
-        errors = small.smooth_l1(prediction[i] - whole[i][blocks[i]], 1.0).mean(-1)
-        losses.append(errors[v["target_mask"][i]].mean())
-        assert not set(context[i][kept[i]]) & set(blocks[i][v["target_mask"][i]])
+    for context, kept in zip(v["context"].swapaxes(0, 1), v["context_mask"].swapaxes(0, 1)):
+        seen = ENCODER(p["encoder"], v["image"], indices=context, token_mask=kept).tokens
+        prediction = applied(predictor, p["predictor"], seen, context, kept, v["target"], v["target_mask"])
+        for i, (blocks, filled) in enumerate(zip(v["target"], v["target_mask"])):
+            errors = small.smooth_l1(prediction[i] - whole[i][blocks], 1.0).mean(-1)
+            losses.append(errors[filled].mean())
+            assert not set(context[i][kept[i]]) & set(blocks[filled])
     return np.mean(losses)
 
 

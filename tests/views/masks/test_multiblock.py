@@ -150,7 +150,7 @@ def test_official_spares_the_last_targets_when_too_little_is_left():
         context_scale=(0.8, 0.8),
         min_keep=15,
     )
-    context = dense(masks["context"], masks["context_mask"], 64)[:, 0].reshape(-1, 8, 8)
+    context = dense(masks["context"], masks["context_mask"], 64)[:, 0, 0].reshape(-1, 8, 8)
     target = dense(masks["target"], masks["target_mask"], 64)[:, 0].reshape(-1, 4, 8, 8)
     block = np.zeros((8, 8), bool)
     block[:7, :7] = True
@@ -178,7 +178,7 @@ def fixed_members():
 
 def test_fixed_shapes_and_disjoint_context():
     masks, (context, target) = fixed(), fixed_members()
-    assert masks["context"].shape == (500, 4, 70) and masks["target"].shape[:3] == (500, 4, 4)
+    assert masks["context"].shape == (500, 4, 1, 70) and masks["target"].shape[:3] == (500, 4, 4)
     # Slots hold the largest block that occurs, and no more.
     assert masks["target"].shape[3] == target.sum(axis=(2, 3)).max()
     assert not (context & target.any(axis=1)).any()
@@ -224,6 +224,19 @@ def test_fixed_context_loses_random_patches():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["fixed", "official"])
+def test_contexts_differ_and_the_first_is_that_of_one(sampler):
+    one, two = (draw(1, 20, 12, sampler=sampler, context_scale=(0.4, 0.5), num_contexts=n) for n in (1, 2))
+    np.testing.assert_array_equal(one["target"], two["target"])
+    shortest = two["context_mask"].sum(-1).min()
+    np.testing.assert_array_equal(two["context"][:, :, :1, :shortest], one["context"][..., :shortest])
+    context = dense(two["context"], two["context_mask"], 144)
+    target = dense(two["target"], two["target_mask"], 144)
+    assert (context[:, :, 0] != context[:, :, 1]).any(-1).mean() > 0.5
+    assert not (context & target.any(2)[:, :, None]).any() or sampler == "official"
+
+
+@pytest.mark.slow
 def test_fixed_ignores_the_batch():
     apply = jax.jit(functools.partial(views.multi_block, grid=12, context_size=70))
     keys = jax.random.split(jax.random.key(0), 3)
@@ -236,7 +249,7 @@ def test_fixed_ignores_the_batch():
 def test_fixed_leaves_a_context_when_targets_crowd_the_grid():
     masks = draw(300, 1, (4, 6), target_scale=(0.5, 0.6), context_scale=(0.3, 0.4), min_keep=6)
     context, target = (
-        dense(masks["context"], masks["context_mask"], 24),
+        dense(masks["context"], masks["context_mask"], 24)[:, :, 0],
         dense(masks["target"], masks["target_mask"], 24),
     )
     assert not (context & target.any(axis=2)).any()
