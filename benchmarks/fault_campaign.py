@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import fault_files
 
@@ -34,16 +35,25 @@ class Campaign:
         self.recipe = write_recipe(folder, method, STEPS)
         self.random = random.Random(method)
 
-    def start(self, workdir, *overrides: str, env: dict | None = None, file_size: int | None = None):
-        """Starts the command in a session of its own; files may not grow past ``file_size`` bytes."""
+    def start(
+        self,
+        workdir,
+        *overrides: str,
+        launcher: Sequence[str] = (),
+        env: dict | None = None,
+        file_size: int | None = None,
+    ):
+        """Starts the command, behind a launcher if there is one, in a session of its own; files may not grow past
+        ``file_size`` bytes."""
         options = [f"--config.run.checkpoint_every={EVERY}", "--config.run.keep=9", "--config.run.log_every=2"]
         command = [sys.executable, "-m", "jssl.cli", "pretrain", "--config", self.recipe, "--workdir", str(workdir)]
         settings = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
         settings |= {"JAX_COMPILATION_CACHE_DIR": str(self.folder / "cache")}
         settings |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
         process = subprocess.Popen(
-            [*command, "--no-progress", *options, *overrides],
+            [*launcher, *command, "--no-progress", *options, *overrides],
             env=os.environ | settings | (env or {}),
+            stdout=subprocess.DEVNULL,  # where Gloo writes
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -68,6 +78,13 @@ class Campaign:
         self.run(self.folder / "straight")
         return self.folder / "straight"
 
+    def straight_of(self, launcher: Sequence[str]) -> pathlib.Path:
+        """The workdir of an undisturbed run of several processes."""
+        workdir = self.folder / "straight_of_several"
+        if not workdir.exists():
+            self.run(workdir, launcher=launcher)
+        return workdir
+
     @functools.cached_property
     def seconds(self) -> float:
         """How long a run takes whose programs are compiled already."""
@@ -83,9 +100,9 @@ class Campaign:
         shutil.rmtree(workdir / "checkpoints" / str(STEPS))
         return workdir
 
-    def same(self, workdir: pathlib.Path) -> str:
+    def same(self, workdir: pathlib.Path, straight: pathlib.Path | None = None) -> str:
         """Asserts that a run ended as the undisturbed one."""
-        ends = [fault_files.fingerprints(folder, STEPS) for folder in (workdir, self.straight)]
+        ends = [fault_files.fingerprints(folder, STEPS) for folder in (workdir, straight or self.straight)]
         assert ends[0] == ends[1], (
             f"{sum(ends[0].get(k) != v for k, v in ends[1].items())} of {len(ends[1])} arrays differ"
         )
@@ -104,6 +121,16 @@ class Campaign:
         before = log.stat().st_mtime_ns if log.exists() else 0
         while process.poll() is None and not (log.exists() and log.stat().st_mtime_ns > before and log.stat().st_size):
             time.sleep(0.005)
+
+    @staticmethod
+    def children(process) -> list[int]:
+        """The processes that one has started, and that have not been waited for."""
+        try:
+            return [
+                int(pid) for pid in pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            ]
+        except OSError:  # it has ended
+            return []
 
 
 def one_line(errors: str, part: str) -> str:

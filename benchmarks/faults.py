@@ -2,7 +2,8 @@
 
 python benchmarks/faults.py --methods simclr,mae
 
-The recipes are the tiny ones of the test suite. A row is a fault, a column a method. Where a run goes on after its fault, its
+The recipes are the tiny ones of the test suite. A row is a fault, a column a method; rows that are not asked for stay as they are
+where the methods are the same. Where a run goes on after its fault, its
 last state is compared with that of an undisturbed run, array by array, by the fingerprints in their checkpoints. Processes
 are really killed, files really broken, and disks full by the kernel's own refusal.
 """
@@ -16,6 +17,7 @@ import tempfile
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+import fault_processes  # noqa: E402, F401
 from fault_campaign import Campaign  # noqa: E402
 from fault_list import FAULTS  # noqa: E402
 
@@ -38,6 +40,15 @@ def table(outcomes: dict[str, dict[str, str]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n" for cells in lines)
 
 
+def kept(file: pathlib.Path, methods: list[str]) -> dict[str, dict[str, str]]:
+    """The outcomes that a table of the same methods has already."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    if not rows or rows[0][1:] != methods:
+        return {}
+    return {title: dict(zip(methods, cells)) for title, *cells in rows[2:]}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Writes the table; 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -58,10 +69,10 @@ def main(argv: list[str] | None = None) -> int:
             for title in titles:
                 outcomes[title][method] = attempt(title, campaign)
                 print(f"{method}: {title}: {outcomes[title][method]}", flush=True)
-        done = ",".join(outcomes[titles[0]])  # a campaign that is stopped leaves what it has
-        some = f" --faults '{args.faults}'" if args.faults else ""
-        head = f"# Faults\n\n`python benchmarks/faults.py --methods {done} --kills {args.kills}{some}`\n\n"
-        args.out.write_text(f"{head}{table(outcomes)}")
+        done = list(outcomes[titles[0]])  # a campaign that is stopped leaves what it has
+        rows = kept(args.out, done) | outcomes
+        head = f"# Faults\n\n`python benchmarks/faults.py --methods {','.join(done)}`\n\n"
+        args.out.write_text(f"{head}{table({title: rows[title] for title in FAULTS if title in rows})}")
     return int(any(cell.startswith("FAILED") for row in outcomes.values() for cell in row.values()))
 
 

@@ -1,6 +1,6 @@
 """Bytes that a device sends in a step, per method, as the number of devices grows and each keeps as many examples.
 
-python benchmarks/wire.py [--only simclr] [--devices 8,64,256]
+python benchmarks/wire.py [--only simclr] [--devices 8,256]
 
 Of the first variant of each recipe, replicated, with 8 examples a device: the collectives that its step asks for, in float32,
 before a compiler merges them. Writes results/wire.json and results/wire.md; what was counted before is kept.
@@ -22,7 +22,7 @@ EACH = 8
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="one recipe")
-    parser.add_argument("--devices", default="8,64,256")
+    parser.add_argument("--devices", default="8,256")
     args = parser.parse_args()
     counts = [int(n) for n in args.devices.split(",")]
     find(f"cpu:{max(counts)}")  # once JAX has started there are no more

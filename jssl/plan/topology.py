@@ -4,6 +4,8 @@ import importlib.util
 import math
 import os
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -41,7 +43,7 @@ class Topology(NamedTuple):
     devices: list
     chip: Chip | None
     chips: int
-    options: dict[str, bool | int] = {}
+    options: Mapping[str, bool | int] = MappingProxyType({})
 
 
 def find(name: str) -> Topology:

@@ -16,6 +16,8 @@ ELSEWHERE = {
     *(
         f"newest checkpoint, {how}" for how in ("cut short", "its files emptied", "its record deleted")
     ),  # train/checkpoints
+    *(f"{what} of two processes" for what in ("SIGKILL of the second", "SIGTERM to one")),  # processes/
+    *(f"SIGSTOP of the {which} of two processes" for which in ("first", "second")),  # processes/, without a run
     *("data changed between two starts", "archives cut short, or with members that escape"),  # test_resume.py, data/
 }
 
@@ -42,3 +44,10 @@ def test_a_fault_that_does_harm_is_told(campaign):
     with pytest.raises(AssertionError, match=r"\d+ of \d+ arrays differ"):
         campaign.same(other)
     assert faults.table({"a b": {"moco": "told"}}) == "| fault | moco |\n| --- | --- |\n| a b | told |\n"
+
+
+def test_rows_that_are_not_asked_for_stay(tmp_path):
+    file = tmp_path / "faults.md"
+    file.write_text("# Faults\n\n" + faults.table({"a b": {"moco": "told"}, "c": {"moco": "-"}}))
+    assert faults.kept(file, ["moco"]) == {"a b": {"moco": "told"}, "c": {"moco": "-"}}
+    assert faults.kept(file, ["mae"]) == faults.kept(tmp_path / "none.md", ["moco"]) == {}

@@ -1,5 +1,6 @@
 """The hardware that recipes name, and plans for it: TPU slices where libtpu is installed, as many CPU devices elsewhere."""
 
+import functools
 import importlib.util
 import math
 
@@ -18,15 +19,20 @@ VARIANTS = [
 ]
 
 
+@functools.cache
+def load(variant):
+    return load_config(variant, [])
+
+
 def test_every_recipe_names_hardware_that_there_is():
     for variant in VARIANTS:
-        chip, _, shape = load_config(variant, []).run.hardware.partition(":")
+        chip, _, shape = load(variant).run.hardware.partition(":")
         assert (chip == "cpu" or chip in CHIPS) and shape, variant
 
 
 def test_every_recipe_s_batch_is_shared_out_by_the_hardware_that_it_names():
     for variant in VARIANTS:
-        config = load_config(variant, [])
+        config = load(variant)
         chip, _, shape = config.run.hardware.partition(":")
         devices = math.prod(int(n) for n in shape.split("x")) * (1 if chip == "cpu" else CHIPS[chip].devices)
         assert devices % (config.fsdp * config.tensor) == 0, variant
