@@ -76,9 +76,11 @@ def test_examples_are_foreseen_without_the_data(recipe, fields):
     [
         ("video:gone", {"video": (16, 256, 256, 3), "size": (2,)}),
         ("video:gone?frames=8&image_size=64", {"video": (8, 64, 64, 3), "size": (2,)}),
+        ("audio:gone", {"audio": (160_000,), "length": ()}),
+        ("audio:gone?rate=8000&seconds=0.5", {"audio": (4000,), "length": ()}),
     ],
 )
-def test_clips_are_foreseen_by_the_options_of_their_source(source, fields):
+def test_clips_and_sounds_are_foreseen_by_the_options_of_their_source(source, fields):
     card = examples.foresee(load_config("mae:small", [f"data.source={source}"]), 1000)
     assert {name: field.shape for name, field in card.spec.items()} == fields
 
