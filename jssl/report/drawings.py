@@ -56,8 +56,9 @@ def statistics(config, spec: Spec, about: About) -> dict[str, np.ndarray]:
 
 
 def turned(picture: np.ndarray) -> np.ndarray:
-    """A spectrogram (F, M, ...) as people read it: time to the right, and frequency upwards."""
-    return np.swapaxes(picture, 0, 1)[::-1]
+    """A spectrogram (F, M, ...) as people read it: time to the right, frequency upwards, and a few bands drawn thick."""
+    times = max(1, _BANDS // picture.shape[1])
+    return np.swapaxes(picture, 0, 1)[::-1].repeat(times, 0).repeat(times, 1)
 
 
 DRAWN: dict[str, Callable[[np.ndarray, About], list[np.ndarray]]] = {
