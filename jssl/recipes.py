@@ -30,6 +30,10 @@ DATA: dict[str, dict] = {
     "audioset": {"source": "audio:data/audioset?rate=16000&seconds=10.24", "feed": "grain"},
     "books": {"source": "text:data/books/*.txt?length=1025", "feed": "grain"},
     "pairs": {"source": "captions:data/pairs/captions.csv?image_size=256", "feed": "grain"},
+    "librispeech": {
+        "source": "audio:data/librispeech?rate=16000&seconds=15.625&pattern={speaker}/{}/{}",
+        "feed": "grain",
+    },
 }
 """Data sets by name: where they are, how they are fed, the normalisation of their pictures where it is known."""
 
@@ -133,6 +137,19 @@ def small_vit(method: str, data: str, *, batch_size: int, steps: int | str) -> C
     }
     image(config, size=24, eval_size=32, augment={"crop_scale": (0.5, 1.0), "interpolation": "bilinear"})
     config.dtype = "float32"
+    config.run.update({"eval_every": "12.5 %", "checkpoint_every": "25 %"})
+    return config
+
+
+SMALL_FRAMES = ((64, 10, 5), (64, 4, 4), (64, 4, 4))
+"""Convolutions for two CPU cores: a frame every 10 ms at 8 kHz."""
+
+
+def small_waves(method: str, data: str, *, batch_size: int, steps: int | str) -> ConfigDict:
+    """What small recipes of sounds share, for two CPU cores."""
+    config = start(method, data, batch_size=batch_size, steps=steps)
+    config.dtype = "float32"
+    config.optimizer.update({"name": "muon", "learning_rate": 5e-3, "weight_decay": 0.02, "warmup": "5 %"})
     config.run.update({"eval_every": "12.5 %", "checkpoint_every": "25 %"})
     return config
 

@@ -74,6 +74,20 @@ ROWS |= {
     }
 }
 
+FRAMES = ((8, 10, 5), (8, 4, 4))  # 25 of 512 samples
+WAVE = {"name": "wave_transformer", "layers": FRAMES, "width": 16, "depth": 1, "heads": 2}
+ROWS |= {
+    "wav2vec2": {
+        "encoder": WAVE | {"kernel": 4, "groups": 2, "convolution_gradient": 0.1, "drop_path": 0.2},
+        "mask": {"span": 4},
+        "codes": {"entries": 4, "width": 8, "anneal": 10},
+        "width": 8,
+        "negatives": 5,
+    },
+    "cpc": {"encoder": {"name": "wave_gru", "layers": FRAMES, "width": 16}, "steps_ahead": 2, "negatives": 4},
+    "apc": {"spectrogram": {"mels": 8, "hop": 4.0}, "encoder": {"name": "gru", "width": 16, "depth": 2}},
+}
+
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},
@@ -81,6 +95,7 @@ ROWS |= {
     "moco-vit": ROWS["moco"] | {"encoder": VIT | {"drop_path": 0.2}, "symmetric": True},  # no batch norm
     "audio_mae-bands": ROWS["audio_mae"] | {"bands": (0.5, 0.5), "audio": {"samples": 384, "noise": (10.0, 20.0)}},
     "moco_v3-vit": ROWS["moco_v3"] | {"encoder": VIT},
+    "cpc-transformer": ROWS["cpc"] | {"encoder": WAVE, "negatives_from": "sound"},
     "causal_lm-rotary": {"encoder": TEXT | {"positions": "rotary", "mlp": "swiglu", "scan": True, "drop_path": 0.2}},
 }
 

@@ -85,8 +85,12 @@ def shrink(config) -> None:
             encoder.update({"name": "vit", "width": 16, "depth": 2, "heads": 2})
         elif name.startswith("resnet"):
             encoder.update({"name": "resnet", "stage_sizes": (1, 1, 1, 1), "width": 4})
+        elif name.endswith("gru"):
+            encoder.update({"width": 16, "depth": 1})
         else:
             encoder.update({"width": 16, "depth": 1, "heads": 2})
+        if name.startswith("wave"):
+            encoder["layers"] = ((8, 10, 20), (8, 4, 4))
     for name, size in (("decoder", 8), ("predictor", 8)):
         if name in method and hasattr(method[name], "items"):
             method[name].update({"width": size, "depth": 1, "heads": 2})

@@ -1,6 +1,7 @@
 """Methods by name: ``build("simclr", spec=source.spec, about=source.about)``."""
 
 from jssl.methods import supervised
+from jssl.methods.audio import apc, cpc, wav2vec2
 from jssl.methods.contrastive import align_uniform, moco, moco_v3, simclr, spectral, sup_con
 from jssl.methods.distillation import dino, dinov2, ibot, swav
 from jssl.methods.language import causal_lm
@@ -18,6 +19,7 @@ __all__ = [
     "Method",
     "Readout",
     "align_uniform",
+    "apc",
     "audio_mae",
     "barlow_twins",
     "build",
@@ -26,6 +28,7 @@ __all__ = [
     "clip",
     "colorization",
     "complete_options",
+    "cpc",
     "data2vec",
     "denoising",
     "dino",
@@ -51,5 +54,6 @@ __all__ = [
     "supervised",
     "swav",
     "vicreg",
+    "wav2vec2",
     "weights",
 ]

@@ -13,9 +13,10 @@ from typing import Any
 from jssl.hints import nearest
 from jssl.methods.method import Readout
 from jssl.methods.networks import Network, Networks, as_network
-from jssl.models import Features, TokenTransformer, resnet, vit
+from jssl.models import Features, FrameGRU, FrameTransformer, TokenTransformer, WaveEncoder, resnet, vit
+from jssl.models.audio.waveform import CPC, WAV2VEC2
 
-ENCODERS: dict[str, dict[str, Callable]] = {"image": {}, "tokens": {}, "video": {}}
+ENCODERS: dict[str, dict[str, Callable]] = {"image": {}, "tokens": {}, "video": {}, "audio": {}, "frames": {}}
 """Field -> name -> function of options. It is told ``image_size`` (pixels; height and width where they differ), ``frames`` (of a
 clip), ``vocabulary``, ``length`` (of a row of tokens), ``causal`` (no token may see a later one) and ``dtype``, where it asks
 for them."""
@@ -82,6 +83,17 @@ class PatchEncoder(Encoder):
     tubelet: int | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class FrameEncoder(Encoder):
+    """An encoder of waves, ``(audio (B, T), length=(B,))``, whose features have ``local``; its tokens are frames.
+
+    Attributes:
+      frames: samples, a number or an integer array -> how many frames these are.
+    """
+
+    frames: Callable
+
+
 def make(field: str, encoder: Any, **told) -> Encoder:
     """An encoder from its options, or from a module.
 
@@ -115,6 +127,8 @@ def make(field: str, encoder: Any, **told) -> Encoder:
             _, unknown, option = str(error).rpartition("unexpected keyword argument ")
             told_of = f"has no option {option}" if unknown else f"is not complete: {error}"
             raise ValueError(f"the encoder {name} {told_of}") from error
+    if callable(frames := getattr(module, "frames", None)):
+        return FrameEncoder(as_network(module), frames)
     if getattr(module, "patch_size", None) is None:
         return Encoder(as_network(module))
     token = getattr(module, "pool", "token") == "token"
@@ -142,6 +156,19 @@ def make_patches(method: str, encoder: Any, *, field: str = "image", mask_token:
         )
     if mask_token and isinstance(encoder, Mapping):
         return make_patches(method, {"mask_token": True, **encoder}, field=field, **told)
+    return made
+
+
+def make_frames(method: str, encoder: Any, **told) -> FrameEncoder:
+    """``make("audio", ...)`` for methods that need what is heard in each frame before it is put into context.
+
+    Raises:
+      ValueError: also for an encoder that says nothing of its frames.
+    """
+    made = make("audio", encoder, **told)
+    if not isinstance(made, FrameEncoder):
+        name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
+        raise ValueError(f"{method} needs frames of waves: use an encoder wave_transformer or wave_gru, not {name!r}")
     return made
 
 
@@ -187,6 +214,11 @@ def readouts(networks: Networks, prepare: Callable, *heads: str, field: str = "i
     return {field: Readout(prepare, read(networks)), **{h: Readout(prepare, read(networks, h)) for h in heads}}
 
 
+def frame_transformer(*, causal: bool, **options) -> FrameTransformer:
+    """Positions are convolutional, and rotary where no frame may see a later one."""
+    return FrameTransformer(causal=causal, **{"positions": "rotary" if causal else "convolution", **options})
+
+
 def _register_families():
     for name in resnet.SIZES:
         register("image", name)(lambda name=name, **options: resnet.make(name, **options))
@@ -209,6 +241,18 @@ def _register_families():
     register("tokens", "transformer")(
         lambda *, vocabulary, length, causal, **options: TokenTransformer(
             vocabulary=vocabulary, length=length, causal=causal, **options
+        )
+    )
+    register("frames", "gru")(lambda **options: FrameGRU(**options))
+    register("frames", "transformer")(frame_transformer)
+    register("audio", "wave_gru")(
+        lambda *, dtype, layers=CPC, norm="layer", convolution_gradient=1.0, **options: WaveEncoder(
+            FrameGRU(dtype=dtype, **options), layers, norm, convolution_gradient, dtype=dtype
+        )
+    )
+    register("audio", "wave_transformer")(
+        lambda *, causal, dtype, layers=WAV2VEC2, norm="group", convolution_gradient=1.0, **options: WaveEncoder(
+            frame_transformer(causal=causal, dtype=dtype, **options), layers, norm, convolution_gradient, dtype=dtype
         )
     )
 

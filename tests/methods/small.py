@@ -13,7 +13,7 @@ from jssl import data, methods
 from jssl.models import Features
 
 BATCH, SIDE, PATCH, WIDTH, WORDS, LENGTH, FRAMES = 4, 8, 2, 6, 11, 7, 4
-SAMPLES, RATE = 128, 1600  # of a sound
+SAMPLES, RATE, HOP, MELS = 128, 1600, 8, 6  # of a sound; samples of a frame, and bands of its spectrum
 PLACES = (SIDE // PATCH) ** 2
 MEAN, STD = 0.4, 0.25
 COLOURS = np.array([[1.0, 0.3, 0.2], [0.2, 1.0, 0.4], [0.3, 0.1, 1.0], [0.9, 0.8, 0.1]])
@@ -152,6 +152,49 @@ class Words(Small):
         seen = xp.where(seen, 1.0, 0.0)
         x = xp.tanh(x @ params["block"] + seen @ x / seen.sum(-1, keepdims=True))
         return Features(mean_of(xp, x, segments > 0), x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Waves(Small):
+    """An encoder of waves: a frame is mixed with the mean of all true ones, or of those so far."""
+
+    causal: bool = False
+
+    def shapes(self):
+        return {"frame": (HOP, WIDTH), "mask_token": (WIDTH,), "block": (WIDTH, WIDTH)}
+
+    def frames(self, samples):
+        return samples // HOP
+
+    def features(self, xp, params, audio, *, length, masked=None):
+        local = xp.tanh(audio.reshape(len(audio), -1, HOP) @ params["frame"])
+        x = local if masked is None else xp.where(masked[..., None], params["mask_token"][None, None], local)
+        return in_context(
+            xp, params, x, xp.arange(x.shape[1])[None] < self.frames(length)[:, None], self.causal
+        )._replace(local=local)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spectrum(Small):
+    """An encoder of the frames of a spectrogram: each is mixed with the mean of those so far."""
+
+    def shapes(self):
+        return {"frame": (MELS, WIDTH), "block": (WIDTH, WIDTH)}
+
+    def features(self, xp, params, frames, *, real):
+        return in_context(xp, params, xp.tanh(frames @ params["frame"]), real, causal=True)
+
+
+def in_context(xp, params, frames, real, causal: bool) -> Features:
+    """Each frame, and the mean of those that it sees."""
+    count = frames.shape[1]
+    if causal:
+        seen = np.tril(np.ones((count, count), np.float32)) / np.arange(1, count + 1, dtype=np.float32)[:, None]
+        mean = seen[None] @ frames
+    else:
+        mean = mean_of(xp, frames, real)[:, None]
+    tokens = xp.tanh(frames @ params["block"] + mean)
+    return Features(mean_of(xp, tokens, real), tokens)
 
 
 def patches(xp, images, side: int):

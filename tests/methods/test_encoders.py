@@ -16,17 +16,24 @@ TOLD = {
     "image": {"image_size": 16, "dtype": jnp.float32},
     "video": {"image_size": 16, "frames": 4, "dtype": jnp.float32},
     "tokens": {"vocabulary": 9, "length": 6, "causal": False, "dtype": jnp.float32},
+    "audio": {"causal": False, "dtype": jnp.float32},
+    "frames": {"causal": True, "dtype": jnp.float32},
 }
 INPUTS = {
     "image": jnp.ones((2, 16, 16, 3)),
     "video": jnp.ones((2, 4, 16, 16, 3)),
     "tokens": jnp.array([[1, 2, 3, 4, 5, 6], [3, 3, 1, 2, 0, 0]]),
+    "audio": jnp.ones((2, 60)),
+    "frames": jnp.ones((2, 7, 5)),
 }
 TINY_VIT = {"width": 8, "depth": 1, "heads": 2, "patch_size": 8}
 OPTIONS = {
     "resnet": {"stage_sizes": (1,), "width": 4, "stem": "cifar"},
     "vit": TINY_VIT,
     "transformer": {"width": 8, "depth": 1, "heads": 2},
+    "gru": {"width": 8},
+    "wave_gru": {"width": 8, "layers": ((6, 10, 5),)},
+    "wave_transformer": {"width": 8, "depth": 1, "heads": 2, "groups": 2, "layers": ((6, 10, 5),)},
 } | {f"vit_{size}": TINY_VIT for size in ("tiny", "small", "base", "large", "huge")}
 ALL = [(field, name) for field, known in encoders.ENCODERS.items() for name in known]
 
@@ -53,9 +60,12 @@ def features(encoder, inputs):
 
 def test_the_encoders_are_these():
     sizes = {f"resnet{depth}" for depth in (18, 34, 50)}
-    assert encoders.ENCODERS["image"].keys() == sizes | OPTIONS.keys() - {"transformer"} | {"resnet"}
-    assert encoders.ENCODERS["video"].keys() == {name for name in OPTIONS if name.startswith("vit")}
+    vits = {name for name in OPTIONS if name.startswith("vit")}
+    assert encoders.ENCODERS["image"].keys() == sizes | vits | {"resnet"}
+    assert encoders.ENCODERS["video"].keys() == vits
     assert encoders.ENCODERS["tokens"].keys() == {"transformer"}
+    assert encoders.ENCODERS["audio"].keys() == {"wave_gru", "wave_transformer"}
+    assert encoders.ENCODERS["frames"].keys() == {"gru", "transformer"}
 
 
 @pytest.mark.parametrize(("field", "name"), ALL)
@@ -79,7 +89,7 @@ def test_an_encoder_that_pools_no_token_says_so():
 
 def test_the_compute_dtype_reaches_every_family():
     for field, name in ALL:
-        if name in ("resnet", "vit_tiny", "transformer"):
+        if name in ("resnet", "vit_tiny", "transformer", "gru", "wave_gru", "wave_transformer"):
             told = TOLD[field] | {"dtype": jnp.bfloat16}
             encoder = encoders.make(field, {"name": name, **OPTIONS[name]}, **told)
             assert features(encoder, INPUTS[field]).tokens.dtype == jnp.bfloat16, name
@@ -126,8 +136,8 @@ def test_a_name_can_be_registered(monkeypatch):
 
 def test_a_new_field_can_be_registered(monkeypatch):
     monkeypatch.setattr(encoders, "ENCODERS", dict(encoders.ENCODERS))
-    encoders.register("audio", "colours")(lambda: Colours())
-    assert features(encoders.make("audio", {"name": "colours"}), INPUTS["image"]).pooled.shape == (2, 5)
+    encoders.register("spectra", "colours")(lambda: Colours())
+    assert features(encoders.make("spectra", {"name": "colours"}), INPUTS["image"]).pooled.shape == (2, 5)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +171,14 @@ def test_patches_are_asked_for_by_name(encoder, named):
     ):
         encoders.make_patches("mae", encoder, **TOLD["image"])
     assert encoders.make_patches("mae", VIT, **TOLD["image"]).patch_size == 4
+
+
+def test_frames_of_waves_are_asked_for_by_name():
+    with pytest.raises(ValueError, match="^cpc needs frames of waves: use an encoder wave_.*, not 'Colours'$"):
+        encoders.make_frames("cpc", Colours(), **TOLD["audio"])
+    encoder = encoders.make_frames("cpc", {"name": "wave_gru", **OPTIONS["wave_gru"]}, **TOLD["audio"])
+    found = features(encoder, INPUTS["audio"])
+    assert encoder.frames(60) == 11 == found.tokens.shape[1] and found.local.shape == (2, 11, 6)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,14 @@ def test_what_a_method_says_of_itself_is_checked(monkeypatch):
             "mask.min_block=99, but 9 of 16 patches are masked; lower method.mask.",
         ),
         ("data2vec", {"top_blocks": 3}, "data2vec reads the last 3 of 2 blocks; lower method.top_blocks"),
+        ("cpc", {"negatives_from": "speaker"}, "method.negatives_from='speaker': use batch or sound"),
+        (
+            "cpc",
+            {"steps_ahead": 16},
+            "cpc predicts 16 steps ahead in sounds of 16 frames: take longer ones (method.audio",
+        ),
+        ("apc", {"steps_ahead": 0}, "apc predicts 0 steps ahead in spectrograms of 16 frames: take longer sounds"),
+        ("wav2vec2", {"mask": {"ratio": 0.05, "span": 2}}, "wav2vec2 masks 1 of 16 frames in spans of 2: take longer"),
         (
             "simclr",
             {"image": small.image() | {"size": 9}},
@@ -201,7 +209,13 @@ def test_another_encoder_has_other_options():
 def test_lengths_are_the_options_that_are_given_in_time():
     found = {name: methods.lengths(name) for name in NAMES if methods.lengths(name)}
     warmup = ["temperature.warmup"]
-    assert found == {"dino": warmup, "ibot": warmup, "dinov2": warmup, "swav": ["queue_start"]}
+    assert found == {
+        "dino": warmup,
+        "ibot": warmup,
+        "dinov2": warmup,
+        "swav": ["queue_start"],
+        "wav2vec2": ["codes.anneal"],
+    }
 
 
 def test_balanced_targets_couple_the_examples():

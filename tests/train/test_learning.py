@@ -10,7 +10,7 @@ import functools
 import jax
 import numpy as np
 import pytest
-from rows import ROWS
+from rows import ROWS, WAVE
 
 from jssl import data, methods, sharding
 from jssl.evaluation import Encoder, knn
@@ -21,6 +21,14 @@ from jssl.train.step import make_train_step
 pytestmark = pytest.mark.slow
 BATCH, CLASSES, STEPS = 64, 8, 150
 NOISE = 0.3  # of sounds, beside a tone of amplitude one
+# Enough channels and codes for four tones; nothing is dropped, and masked spans are shorter than a tone.
+WAV2VEC2 = {
+    "encoder": WAVE | {"layers": ((16, 10, 5), (16, 4, 4)), "width": 32, "depth": 2, "kernel": 8, "groups": 2},
+    "mask": {"span": 3},
+    "codes": {"entries": 8, "width": 16, "anneal": STEPS},
+    "width": 16,
+    "negatives": 8,
+}
 LARGER = {"swav": {"queue_size": 64}}  # which a batch must fit into
 
 
@@ -39,7 +47,7 @@ def noisy_patterns(split):
 
 
 @functools.cache
-def noisy_sounds(split):
+def noisy_sounds(split, noise=NOISE):
     """Sounds of 512 samples at 8 kHz, with labels: of each class four tones, one after the other, under noise."""
     rng = np.random.default_rng({"train": 1, "test": 2}[split])
     count = {"train": 512, "test": 256}[split]
@@ -47,7 +55,7 @@ def noisy_sounds(split):
     label = (np.arange(count) % CLASSES).astype(np.int32)
     pitch = tones[label].repeat(128, 1)
     wave = np.sin(2 * np.pi * np.cumsum(pitch, 1) / 8000 + 6 * rng.random((count, 1)))
-    audio = 4000 * (wave + NOISE * rng.normal(size=wave.shape))
+    audio = 4000 * (wave + noise * rng.normal(size=wave.shape))
     fields = {"audio": audio.clip(-32768, 32767).astype(np.int16), "length": np.full(count, 512), "label": label}
     return data.ArraySource(fields, data.About(class_names=tuple("abcdefgh"), sample_rate=8000))
 
@@ -92,7 +100,39 @@ def test_a_language_model_knows_what_follows_what():
     assert 1.1 < loss < 2.5
 
 
-@pytest.mark.parametrize("name", sorted(set(methods.REGISTRY) - {"causal_lm"}))
+def learn_frames(name, source, steps):
+    """(loss before, loss after, metrics after) of a row on held-out sounds."""
+    held_out = data.stack(source("test")) | {"index": np.arange(256, dtype=np.int32)}
+    method, before, after = train(name, source("train"), steps)
+    held_out = {field: x for field, x in held_out.items() if field in method.fields | {"index"}}
+
+    @jax.jit
+    def judge(params, extra):
+        views, keys = make_views(method, jax.random.key(0), 0, held_out)
+        return method.loss(params, {}, extra, views, keys, step=steps, axis_name=None)
+
+    first, (last, aux) = judge(before.params, before.extra)[0], judge(after.params, after.extra)
+    return first, last, aux.metrics
+
+
+def test_wav2vec2_finds_the_masked_frame_and_uses_its_codes(monkeypatch):
+    monkeypatch.setitem(LARGER, "wav2vec2", WAV2VEC2)
+    _, _, metrics = learn_frames("wav2vec2", functools.partial(noisy_sounds, noise=0.1), 2 * STEPS)
+    # Eight negatives: who knows nothing is at log 9. With one code in each group the loss would be 0, and 2 codes used of 16.
+    assert metrics["contrastive"] < 0.75 * np.log(9) and metrics["code_perplexity"] > 8
+
+
+def test_cpc_tells_what_comes_next():
+    first, last, _ = learn_frames("cpc", functools.partial(noisy_sounds, noise=0.1), 3 * STEPS)
+    assert last < 0.9 * first
+
+
+def test_apc_says_what_comes_next():
+    first, last, _ = learn_frames("apc", functools.partial(noisy_sounds, noise=0.1), STEPS)
+    assert last < 0.7 * first
+
+
+@pytest.mark.parametrize("name", sorted(set(methods.REGISTRY) - {"causal_lm", "wav2vec2", "cpc", "apc"}))
 def test_features_beat_those_of_the_untrained_encoder(name):
     sources = {split: world(name)(split) for split in ("train", "test")}
     method, before, after = train(name, sources["train"], STEPS)

@@ -79,16 +79,18 @@ class FrameGRU(nn.Module):
     param_dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, frames: jax.Array, *, real: jax.Array | None = None) -> Features:
+    def __call__(self, frames: jax.Array, *, real: jax.Array | None = None, keys: jax.Array | None = None) -> Features:
         """Encodes frames; no frame sees a later one.
 
         Args:
           frames: (B, N, C).
           real: (B, N) bool, False for padding at the end, which is not pooled.
+          keys: not used, nothing is random.
 
         Returns:
           Features: pooled (B, width), the mean of the real frames; tokens (B, N, width).
         """
+        del keys
         x = frames.astype(self.dtype)
         for i in range(self.depth):
             y = GRULayer(self.width, dtype=self.dtype, param_dtype=self.param_dtype, name=f"gru_{i}")(x)

@@ -23,6 +23,11 @@ class Quantized(NamedTuple):
     chosen: jax.Array
 
 
+def _gumbel(key, shape):
+    """Noise, from a key that other parts of a network may fold numbers into as well."""
+    return jax.random.gumbel(jax.random.fold_in(key, 0), shape, jnp.float32)
+
+
 class GumbelQuantizer(nn.Module):
     """Chooses one of V vectors in each of G groups (arXiv:1611.01144 as in wav2vec 2.0, arXiv:2006.11477).
 
@@ -79,7 +84,7 @@ class GumbelQuantizer(nn.Module):
         codebook = self.param("codebook", nn.initializers.uniform(1.0), entries, self.param_dtype)
         noisy = logits
         if keys is not None:
-            noisy = logits + jax.vmap(lambda key: jax.random.gumbel(key, shape[1:], jnp.float32))(keys)
+            noisy = logits + jax.vmap(_gumbel, (0, None))(keys, shape[1:])
         soft = jax.nn.softmax(noisy / temperature, axis=-1)
         hard = jax.nn.one_hot(jnp.argmax(noisy, axis=-1), self.codes, dtype=jnp.float32)
         choice = hard + (soft - jax.lax.stop_gradient(soft))  # in this order its value is exactly hard

@@ -16,7 +16,7 @@ class WaveEncoder(nn.Module):
     """Waveforms -> frames -> frames in context.
 
     Attributes:
-      context: ``FrameTransformer``, ``FrameGRU``, or any module that takes frames and ``real``.
+      context: ``FrameTransformer``, ``FrameGRU``, or any module that takes frames, ``real`` and ``keys``.
       layers: of the convolutions, see ``WaveformConvolutions``.
       norm: of the convolutions.
       convolution_gradient: what the gradient into the convolutions is multiplied by; 0.1 in wav2vec 2.0.
@@ -47,7 +47,7 @@ class WaveEncoder(nn.Module):
         Args:
           audio: (B, T) float.
           length: (B,) int, true samples of each; None for all.
-          keys: (B,) PRNG keys, for a context network that takes them; None for evaluation.
+          keys: (B,) PRNG keys for the context network; None for evaluation.
           **options: of the context network: ``masked``, ``last``.
 
         Returns:
@@ -63,10 +63,8 @@ class WaveEncoder(nn.Module):
         )(audio, length=length)
         frames = optax.scale_gradient(frames, self.convolution_gradient)
         real = jnp.arange(frames.shape[1], dtype=jnp.int32)[None] < counts[:, None]
-        if keys is not None:
-            options["keys"] = keys
         x = layer_norm(frames, name="norm", dtype=self.dtype, param_dtype=self.param_dtype)
-        return self.context(x, real=real, **options)._replace(local=frames)
+        return self.context(x, real=real, keys=keys, **options)._replace(local=frames)
 
     def frames(self, samples):
         """How many frames there are of so many samples, see ``num_frames``."""
