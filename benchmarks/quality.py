@@ -26,7 +26,7 @@ import quality_report
 from jssl.methods import REGISTRY, find
 
 HERE = pathlib.Path(__file__).parent
-OTHER = {"captions", "text"}  # what methods of other modalities ask for; their features are not those of pictures
+OTHER = {"captions", "text", "audio", "video"}  # what methods of other modalities ask for; their features are not those of pictures
 
 
 def main(argv: list[str] | None = None) -> int:
