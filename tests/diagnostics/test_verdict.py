@@ -30,6 +30,8 @@ def verdict(changes=(), course=None, **given):
         ("shortcut", {"knn": 0.31}, {}, "no good for anything else"),
         ("not learning", {"knn": 0.31, "loss": 4.9}, {}, "the held-out loss is 4.900, not clearly below 5.000"),
         ("not learning", {"knn": 0.31, "loss": 6.0}, {"highest_loss": 6.1}, "not clearly below 6.100"),
+        ("not learning", {"loss": 5.001}, {}, "it is where it began"),  # whatever batch norm's statistics do to k-NN
+        ("healthy", {"loss": 5.001}, {"highest_loss": 8.0}, "down from 8.000"),
         ("shortcut", {"knn": 0.31, "loss": 6.0}, {"highest_loss": 8.0}, "down from 8.000"),
         ("instability", {"rankme": float("nan")}, {}, "rankme of the features are not finite"),
         ("instability", {}, {"nonfinite": (40,)}, "not finite at step 40"),
