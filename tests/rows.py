@@ -62,6 +62,7 @@ ROWS = {
 TEXT = {"name": "transformer", "width": 16, "depth": 2, "heads": 2}
 ROWS |= {
     "causal_lm": {"encoder": TEXT},
+    "masked_lm": {"encoder": TEXT, "rate": 0.3},
     "clip": {"image": IMAGE, "encoder": RESNET, "text_encoder": TEXT | {"depth": 1}, "width": 8},
     "siglip": {"image": IMAGE, "encoder": VIT, "text_encoder": TEXT | {"depth": 1, "pool": "last"}, "width": 8},
 }

@@ -4,7 +4,7 @@ from jssl.methods import supervised
 from jssl.methods.audio import apc, cpc, wav2vec2
 from jssl.methods.contrastive import align_uniform, moco, moco_v3, simclr, spectral, sup_con
 from jssl.methods.distillation import dino, dinov2, ibot, swav
-from jssl.methods.language import causal_lm
+from jssl.methods.language import causal_lm, masked_lm
 from jssl.methods.masked import audio_mae, data2vec, denoising, ijepa, mae
 from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches, weights
 from jssl.methods.pairs import clip, siglip
@@ -40,6 +40,7 @@ __all__ = [
     "lejepa",
     "lengths",
     "mae",
+    "masked_lm",
     "mean_over_micro_batches",
     "moco",
     "moco_v3",

@@ -41,6 +41,7 @@ from jssl.objectives.non_contrastive.simsiam import simsiam_loss
 from jssl.objectives.non_contrastive.vicreg import vicreg_loss
 from jssl.objectives.prediction.causal_lm import causal_lm_loss
 from jssl.objectives.prediction.cross_entropy import cross_entropy_loss, soft_cross_entropy_loss
+from jssl.objectives.prediction.masked_lm import masked_lm_loss
 from jssl.objectives.reconstruction.denoising import denoising_loss
 from jssl.objectives.reconstruction.mae import mae_loss
 from jssl.objectives.reconstruction.patches import patchify
@@ -75,6 +76,7 @@ __all__ = [
     "l2_normalize",
     "lejepa_loss",
     "mae_loss",
+    "masked_lm_loss",
     "moco_v3_loss",
     "nt_xent",
     "patchify",

@@ -39,6 +39,7 @@ from jssl.views.masks.multiblock import multi_block, truncate_context
 from jssl.views.masks.multiblock_3d import distance_to_target, multi_block_3d, truncate_clip_masks
 from jssl.views.masks.random import mask_from_noise, random_mask, tube_mask
 from jssl.views.masks.spans import other_indices, span_mask, span_ranks
+from jssl.views.tokens.masked import masked_tokens
 from jssl.views.tokens.next_token import next_token
 from jssl.views.videos.frames import central_frames, over_frames, random_frames
 
@@ -80,6 +81,7 @@ __all__ = [
     "mask_from_noise",
     "mask_patches",
     "masked_count",
+    "masked_tokens",
     "mel_filters",
     "moco_v1",
     "moco_v2",

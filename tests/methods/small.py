@@ -140,9 +140,10 @@ class Words(Small):
     """An encoder of rows of tokens: a word is mixed with the mean of the words of its document, or of those before it."""
 
     causal: bool = False
+    words: int = WORDS
 
     def shapes(self):
-        return {"embedding": (WORDS, WIDTH), "block": (WIDTH, WIDTH)}
+        return {"embedding": (self.words, WIDTH), "block": (WIDTH, WIDTH)}
 
     def features(self, xp, params, tokens, *, segments):
         x = params["embedding"][tokens]

@@ -228,9 +228,9 @@ def test_a_method_with_classes_needs_their_number():
         methods.build("supervised", spec=small.SPEC, **CASES["supervised"].options)
 
 
-@pytest.mark.parametrize("name", ["causal_lm", "clip", "siglip"])
+@pytest.mark.parametrize("name", ["causal_lm", "clip", "masked_lm", "siglip"])
 def test_a_method_that_reads_words_needs_their_number(name):
     text = {"name": "transformer", "width": 8, "depth": 1, "heads": 2}
-    changes = {"encoder": text} if name == "causal_lm" else {"text_encoder": text}
+    changes = {"encoder": text} if name.endswith("_lm") else {"text_encoder": text}
     with pytest.raises(ValueError, match="^the encoder transformer reads tokens: .*vocabulary"):
         methods.build(name, spec=small.SPEC, **CASES[name].options | changes)

@@ -152,6 +152,14 @@ def _language(generator, batch):
     return features.astype(np.float32), embedding.astype(np.float32), targets, weights
 
 
+def _hidden_tokens(generator, batch):
+    """As those of `_language`, and the places of two of the three positions, of which the first always counts."""
+    features, embedding, targets, weights = _language(generator, batch)
+    positions = np.argsort(generator.uniform(size=(batch, 3)), axis=1)[:, :2].astype(np.int32)
+    weights[:, 0] = 1.0
+    return features, embedding, positions, targets[:, :2], weights[:, :2]
+
+
 def _pairs(generator, batch):
     image, text = generator.normal(size=(2, batch, 8))
     image, text = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (image, text))
@@ -383,6 +391,16 @@ TABLE = {
         (0, 1),
         (2,),
         mean_over_examples=False,
+    ),
+    "masked_lm_loss": Row(
+        functools.partial(objectives.masked_lm_loss, tile=5),
+        _hidden_tokens,
+        (0, None, 0, 0, 0),
+        (0, 1),
+        (4,),
+        mean_over_examples=False,
+        products=True,
+        labels=(2, 3),
     ),
     "soft_cross_entropy_loss": Row(objectives.soft_cross_entropy_loss, _soft_targets, (0, 0), (0,), (1,)),
 }

@@ -221,7 +221,12 @@ def test_mismatched_shapes_are_named(name):
     free = {"info_nce queue": [(2, 0)], "koleo_loss": [(0, 0), (0, 1)]}
     free |= {"sigreg_loss": [(0, 0), (0, 1)], "lejepa_loss": [(0, 0), (0, 1), (0, 2)]}
     free |= {"cross_entropy_loss": [(0, 1)], "cross_entropy_loss weighted": [(0, 2)]}
-    free |= {"causal_lm_loss": [(1, 0)], "wav2vec2_loss": [(2, 2)], "cpc_loss": [(2, 2)]}
+    free |= {
+        "causal_lm_loss": [(1, 0)],
+        "masked_lm_loss": [(0, 1), (1, 0)],
+        "wav2vec2_loss": [(2, 2)],
+        "cpc_loss": [(2, 2)],
+    }
     free |= {"code_diversity_loss": [(0, 2), (0, 3)], "flow_smoothness_loss": [(1, 3)]}
     free |= dict.fromkeys(crops, [(0, 0), (1, 0)])
     assert accepted == free.get(name, [])

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 
 from jssl import objectives, views
 from jssl.methods import encoders, networks
+from jssl.methods.language import rows
 from jssl.methods.method import Aux, Method, Readout
 from jssl.methods.networks import Networks
 from jssl.methods.options import Given
@@ -38,27 +39,23 @@ def build(given: Given, *, encoder: object = _TRANSFORMER) -> Method:
         return views.next_token(example["tokens"], example["segments"])
 
     def init(key, batch):
-        return nets.init(key, lambda net: net("encoder", batch["tokens"], segments=batch["segments"]))
+        return nets.init(key, lambda net: rows.encode(net, batch))
 
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         del teacher, step
         net = nets.student(params, extra, keys=keys, axis_name=axis_name)
-        features = net("encoder", batch["tokens"], segments=batch["segments"])
+        features = rows.encode(net, batch)
         embedding = params["encoder"]["embedding"].astype(given.dtype)
         value = objectives.causal_lm_loss(
             features.tokens, embedding, batch["targets"], batch["weights"], axis_name=axis_name
         )
         return value, Aux(networks.updates(net), {"perplexity": jnp.exp(value)}, features.pooled)
 
-    def prepare(example):
-        return {"tokens": example["tokens"], "segments": example["segments"]}
-
-    def read(params, extra, inputs):
-        return nets.frozen(params, extra)("encoder", inputs["tokens"], segments=inputs["segments"])
+    text = rows.readout(nets)
 
     def next_token(params, extra, inputs):
         """Logits of what follows the last real token of each row."""
-        tokens = read(params, extra, inputs).tokens
+        tokens = text.apply(params, extra, inputs).tokens
         last = jnp.sum((inputs["segments"] > 0).astype(jnp.int32), -1) - 1
         state = jnp.take_along_axis(tokens, last[:, None, None], 1)[:, 0].astype(jnp.float32)
         return Features(state @ params["encoder"]["embedding"].T)
@@ -69,6 +66,6 @@ def build(given: Given, *, encoder: object = _TRANSFORMER) -> Method:
         make_views,
         init,
         loss,
-        {"text": Readout(prepare, read), "next_token": Readout(prepare, next_token)},
+        {"text": text, "next_token": Readout(rows.prepare, next_token)},
         coupled="the mean is over the tokens of the whole batch, whose number varies with the documents in a row",
     )

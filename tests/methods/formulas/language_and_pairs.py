@@ -19,6 +19,21 @@ def causal_lm(v, p, fixed, extra, raw):
     return np.mean(losses)
 
 
+@by_hand("masked_lm", encoder=small.Words(words=small.WORDS + 1), rate=0.4)
+def masked_lm(v, p, fixed, extra, raw):
+    words, losses = small.Words(), []
+    for row, (tokens, segments) in enumerate(zip(raw["tokens"], raw["segments"])):
+        features = words(p["encoder"], v["tokens"][row][None], segments=segments[None]).tokens[0]
+        hidden = v["positions"][row][v["weights"][row] == 1]
+        assert len(set(hidden)) == max(1, round(0.4 * (segments > 0).sum())) and (segments[hidden] > 0).all()
+        seen = np.delete(np.arange(len(tokens)), hidden)
+        np.testing.assert_array_equal(v["tokens"][row][seen], tokens[seen])
+        for i in hidden:
+            losses.append(cross(one_hot(tokens[i], small.WORDS + 1), features[i] @ p["encoder"]["embedding"].T))
+    assert (v["tokens"] == small.WORDS).any()
+    return np.mean(losses)
+
+
 def similarities(v, p):
     caption = v["caption"]
     of_images = linear(p["image_projection"], ENCODER(p["image"], v["image"]).pooled)
