@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"{method}: {title}: {outcomes[title][method]}", flush=True)
         done = list(outcomes[titles[0]])  # a campaign that is stopped leaves what it has
         rows = kept(args.out, done) | outcomes
-        head = f"# Faults\n\n`python benchmarks/faults.py --methods {','.join(done)}`\n\n"
+        head = f"# Faults\n\n`python benchmarks/faults.py --methods {','.join(done)}`, in one call or, by `--faults`, several\n\n"
         args.out.write_text(f"{head}{table({title: rows[title] for title in FAULTS if title in rows})}")
     return int(any(cell.startswith("FAILED") for row in outcomes.values() for cell in row.values()))
 
