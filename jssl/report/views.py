@@ -68,9 +68,12 @@ class Sheet:
         """The pictures of one example: itself, its views, and the first of these with what is hidden dark."""
         drawn = {name: self._pictures(name, value) for name, value in views.items()}
         shown = [picture for pictures in drawn.values() for picture in pictures]
+        length = next((len(pictures) for pictures in drawn.values() if pictures), 0)  # of a clip
         row = drawings.whole({self.field: example[self.field]}, self._about)
         row = row + [self._turned(picture) for pictures in drawn.values() for picture in self._some(pictures)]
-        return row + [self._turned(grid.mask_image(shown[i], hidden)) for i, hidden in self._hidden(views, shown)]
+        return row + [
+            self._turned(grid.mask_image(shown[i], hidden)) for i, hidden in self._hidden(views, shown, length)
+        ]
 
     def _pictures(self, name: str, value: np.ndarray) -> list[np.ndarray]:
         """The pictures (H, W, C), in [0, 1], that a view of an example holds: crops, frames, or a spectrogram."""
@@ -93,11 +96,11 @@ class Sheet:
     def _turned(self, picture: np.ndarray) -> np.ndarray:
         return drawings.turned(picture) if self.field == "audio" else picture
 
-    def _hidden(self, views: dict, shown: list) -> list[tuple[int, np.ndarray]]:
+    def _hidden(self, views: dict, shown: list, length: int) -> list[tuple[int, np.ndarray]]:
         """(which picture, map of its patches that are dark): what is removed of each crop, or all but the context and all
         but each target. Of clips it is one frame of each tubelet."""
         height, width = (side // self._patch for side in shown[0].shape[:2])
-        depth = len(shown) // self._tubelet if self.field == "video" else 1
+        depth = length // self._tubelet if self.field == "video" else 1
         masks = []
         if "mask" in views:
             masks = list(enumerate(np.atleast_2d(views["mask"])))
@@ -106,7 +109,7 @@ class Sheet:
                 continue
             blocks = (np.atleast_2d(views[part]) for part in (name, f"{name}_mask"))
             for indices, valid in zip(*(block.reshape(-1, block.shape[-1]) for block in blocks)):
-                mask = np.ones(depth * height * width)
+                mask = np.ones(max(depth * height * width, 1 + int(indices.max(initial=0))))
                 mask[indices[valid]] = 0
                 masks.append((0, mask))
         hidden = []
