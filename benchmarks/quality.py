@@ -28,12 +28,6 @@ from jssl.methods import REGISTRY, find
 HERE = pathlib.Path(__file__).parent
 # What methods of other modalities ask for; their features are not those of pictures.
 OTHER = {"captions", "text", "audio", "video"}
-OTHER = {
-    "audio",
-    "captions",
-    "text",
-    "video",
-}  # what methods of other modalities ask for; their features are not those of pictures
 
 
 def main(argv: list[str] | None = None) -> int:
