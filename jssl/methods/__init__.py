@@ -11,6 +11,7 @@ from jssl.methods.pairs import clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
 from jssl.methods.registry import REGISTRY, Entry, build, complete_options, find, lengths, register
 from jssl.methods.siamese import barlow_twins, byol, lejepa, simsiam, vicreg
+from jssl.methods.video import vjepa, vjepa2_1
 
 __all__ = [
     "REGISTRY",
@@ -55,6 +56,8 @@ __all__ = [
     "supervised",
     "swav",
     "vicreg",
+    "vjepa",
+    "vjepa2_1",
     "wav2vec2",
     "weights",
 ]

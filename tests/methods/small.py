@@ -120,8 +120,12 @@ class Patches(Small):
         front = {"patch": (self.channels * self.patch_size**2, self.width), "places": (places, self.width)}
         return front | {"mask_token": (self.width,), "class_token": (self.width,)} | blocks
 
+    def cut(self, xp, images):
+        """The values of the patches."""
+        return patches(xp, images, self.patch_size)
+
     def features(self, xp, params, images, *, indices=None, token_mask=None, masked=None, last=0):
-        tokens = patches(xp, images, self.patch_size) @ params["patch"]
+        tokens = self.cut(xp, images) @ params["patch"]
         if masked is not None:
             tokens = xp.where(masked[..., None], params["mask_token"][None, None], tokens)
         tokens = tokens + params["places"][None, : tokens.shape[1]]
@@ -133,6 +137,23 @@ class Patches(Small):
             layers.append(tokens)
         pooled = xp.tanh(mean_of(xp, tokens, token_mask) + params["class_token"][None])
         return Features(pooled, tokens, xp.stack(layers[-last:]) if last else None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tubelets(Patches):
+    """The same of clips, whose patches are of two frames."""
+
+    tubelet: int = 2
+
+    def shapes(self):
+        times = FRAMES // self.tubelet
+        return super().shapes() | {
+            "patch": (self.tubelet * 3 * self.patch_size**2, self.width),
+            "places": (times * (SIDE // self.patch_size) ** 2, self.width),
+        }
+
+    def cut(self, xp, clips):
+        return tubelets(xp, clips, self.tubelet, self.patch_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,6 +224,15 @@ def patches(xp, images, side: int):
     batch, size, _, channels = images.shape
     x = images.reshape(batch, size // side, side, size // side, side, channels)
     return xp.transpose(x, (0, 1, 3, 2, 4, 5)).reshape(batch, -1, side * side * channels)
+
+
+def tubelets(xp, clips, frames: int, side: int):
+    """(B, T, S, S, C) -> (B, N, frames * side * side * C), the first frames first."""
+    found = []
+    for start in range(0, clips.shape[1], frames):
+        of_frames = [patches(xp, clips[:, start + t], side) for t in range(frames)]
+        found.append(xp.concatenate(of_frames, -1))
+    return xp.concatenate(found, 1)
 
 
 def mean_of(xp, tokens, kept):

@@ -3,7 +3,7 @@
 A new method adds its formula to the file of its family.
 """
 
-from . import contrastive, distillation, language_and_pairs, masked, pretext, siamese, waves
+from . import contrastive, distillation, language_and_pairs, masked, pretext, siamese, video, waves
 from .case import CASES, STEP, crops
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "masked",
     "pretext",
     "siamese",
+    "video",
     "waves",
 ]

@@ -37,7 +37,7 @@ def applied(module, params, *inputs, **options):
     inputs, options = jax.tree.map(lambda x: np.asarray(x, jax.dtypes.canonicalize_dtype(x.dtype)), (inputs, options))
     params = jax.tree.map(lambda x: x.astype(np.float32), params)
     run = jax.jit(lambda params, inputs, options: module.apply({"params": params}, *inputs, **options))
-    return np.asarray(run(params, inputs, options), np.float64)
+    return jax.tree.map(lambda x: np.asarray(x, np.float64), run(params, inputs, options))
 
 
 SMALL = {"width": 4, "depth": 1, "heads": 2}

@@ -1,0 +1,75 @@
+"""Losses of methods that learn from clips."""
+
+import numpy as np
+import small
+from small import BATCH, FRAMES, PATCH, SIDE, WIDTH, standardize
+
+from jssl.models import IJEPAPredictor, VJEPA21Predictor
+
+from .case import by_hand
+from .masked import SMALL, applied
+
+CLIPS = small.Tubelets()
+GRID = (FRAMES // 2, SIDE // PATCH, SIDE // PATCH)
+MASKS = {"num_blocks": (2, 1), "spatial_scale": (0.2, 0.5)}
+# The square of the distance has a derivative everywhere, which the difference quotient needs.
+JEPA = {"encoder": CLIPS, "video": small.video(), "predictor": SMALL, "masks": MASKS, "exponent": 2.0}
+
+
+def masks_of(v):
+    """(context, which slots are filled, target, which are filled) of each kind, whose places are apart."""
+    for kind in (0, 1):
+        masks = [v[f"{name}_{kind}"] for name in ("context", "context_mask", "target", "target_mask")]
+        for context, kept, target, wanted in zip(*masks):
+            assert sorted([*context[kept], *target[wanted]]) == list(range(np.prod(GRID)))
+        yield masks
+
+
+def over_examples(errors, weights):
+    """Mean over examples of the weighted mean over the tokens whose weight is not zero."""
+    return np.mean([(e * w)[w > 0].sum() / (w > 0).sum() for e, w in zip(errors, weights)])
+
+
+def squares(prediction, whole, indices):
+    return ((prediction - np.take_along_axis(whole, indices[..., None], 1)) ** 2).mean(-1) / 2
+
+
+@by_hand("vjepa", apart=4e-3, **JEPA)
+def vjepa(v, p, teacher, extra, raw):
+    predictor = IJEPAPredictor(grid=GRID, out_dim=WIDTH, mask_tokens=2, **SMALL)
+    whole = standardize(CLIPS(teacher["encoder"], v["video"]).tokens, -1, 1e-5)
+    losses = []
+    for kind, (context, kept, target, wanted) in enumerate(masks_of(v)):
+        seen = CLIPS(p["encoder"], v["video"], indices=context, token_mask=kept).tokens
+        inputs = seen, context, kept, target[:, None], wanted[:, None]
+        prediction = applied(predictor, p["predictor"], *inputs, kind=np.int32(kind))[:, 0]
+        losses.append(over_examples(squares(prediction, whole, target), wanted.astype(float)))
+    return np.mean(losses)
+
+
+ROTARY = {"width": 12, "depth": 1, "heads": 2}
+
+
+@by_hand("vjepa2_1", apart=4e-3, context={"weight": 0.8, "start": 2, "full": 10}, **JEPA | {"predictor": ROTARY})
+def vjepa2_1(v, p, teacher, extra, raw):
+    predictor = VJEPA21Predictor(
+        grid=GRID, out_dim=2 * WIDTH, hidden=WIDTH, mask_tokens=2, positions="rotary", **ROTARY
+    )
+    layers = CLIPS(teacher["encoder"], v["video"], last=2).layers
+    whole = np.concatenate([standardize(layer, -1, 1e-5) for layer in layers], -1)
+    losses = []
+    for kind, (context, kept, target, wanted) in enumerate(masks_of(v)):
+        first, second = CLIPS(p["encoder"], v["video"], indices=context, token_mask=kept, last=2).layers
+        seen = np.concatenate([standardize(first, -1, 1e-5), second], -1)
+        inputs = seen, context, kept, target[:, None], wanted[:, None]
+        of_target, of_context = applied(predictor, p["predictor"], *inputs, kind=np.int32(kind))
+        near = np.zeros(context.shape)
+        places = np.stack(np.unravel_index(np.arange(np.prod(GRID)), GRID), -1)
+        for i in range(BATCH):
+            for slot in np.flatnonzero(kept[i]):
+                distance = np.linalg.norm(places[context[i, slot]] - places[target[i][wanted[i]]], axis=-1).min()
+                near[i, slot] = distance**-0.5
+        on_target = over_examples(squares(of_target[:, 0], whole, target), wanted.astype(float))
+        on_context = over_examples(squares(of_context[:, 0], whole, context), near)
+        losses.append(on_target + 0.8 * (4 - 2) / (10 - 2) * on_context)  # at step 4
+    return np.mean(losses)
