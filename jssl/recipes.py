@@ -29,6 +29,8 @@ DATA: dict[str, dict] = {
     },
     "audioset": {"source": "audio:data/audioset?rate=16000&seconds=10.24", "feed": "grain"},
     "books": {"source": "text:data/books/*.txt?length=1025", "feed": "grain"},
+    "clips": {"source": "synthetic_clips"},
+    "kinetics": {"source": "video:data/kinetics?frames=20&stride=4&image_size=256", "feed": "grain"},
     "pairs": {"source": "captions:data/pairs/captions.csv?image_size=256", "feed": "grain"},
     "librispeech": {
         "source": "audio:data/librispeech?rate=16000&seconds=15.625&pattern={speaker}/{}/{}",
@@ -188,5 +190,43 @@ def vit(method: str, data: str, size: str, *, batch_size: int, epochs: int, hard
     config = start(method, data, batch_size=batch_size, steps=f"{epochs} epochs")
     config.method.encoder = {"name": size, "patch_size": 16, "scan": True}
     image(config, size=224)
+    config.run.update({"hardware": hardware, "eval_every": 10_000, "checkpoint_every": 5000})
+    return config
+
+
+def small_clips(method: str, data: str, *, batch_size: int, steps: int | str) -> ConfigDict:
+    """A ViT of width 96 and three blocks on tubelets of 2 x 8 x 8, for two CPU cores, on clips of 8 frames of 32 pixels."""
+    config = start(method, data, batch_size=batch_size, steps=steps)
+    config.method.encoder = {
+        "name": "vit",
+        "patch_size": 8,
+        "width": 96,
+        "depth": 3,
+        "heads": 4,
+        "positions": "sincos",
+        "class_token": False,
+        "pool": "mean",
+    }
+    config.method.video = {"size": 32, "frames": 8, "augment": {"crop_scale": (0.5, 1.0), "interpolation": "bilinear"}}
+    config.dtype = "float32"
+    config.run.update({"eval_every": "12.5 %", "checkpoint_every": "25 %"})
+    return config
+
+
+def clips(method: str, data: str, size: str, *, batch_size: int, steps: int, hardware: str = "v5e:16x16") -> ConfigDict:
+    """A ViT on tubelets of 2 x 16 x 16, on clips of 16 frames of 224 pixels, 1,568 tubelets each, for a TPU or GPU pod. Blocks
+    are scanned over and computed again in the backward pass."""
+    config = start(method, data, batch_size=batch_size, steps=steps)
+    config.method.encoder = {
+        "name": size,
+        "patch_size": 16,
+        "tubelet": 2,
+        "positions": "sincos",
+        "class_token": False,
+        "pool": "mean",
+        "scan": True,
+        "remat": "full",
+    }
+    config.method.video = {"size": 224, "frames": 16}
     config.run.update({"hardware": hardware, "eval_every": 10_000, "checkpoint_every": 5000})
     return config

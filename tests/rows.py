@@ -89,6 +89,25 @@ ROWS |= {
     "apc": {"spectrogram": {"mels": 8, "hop": 4.0}, "encoder": {"name": "gru", "width": 16, "depth": 2}},
 }
 
+CLIP = {"size": 16, "frames": 4}
+OF_CLIPS = VIT | {"depth": 1, "class_token": False, "pool": "mean"}
+CLIP_MASKS = {"num_blocks": (2, 1), "spatial_scale": (0.2, 0.5), "context_size": (24, 16)}
+ROWS |= {
+    "vjepa": {
+        "video": CLIP,
+        "encoder": OF_CLIPS | {"positions": "sincos"},
+        "predictor": {"width": 8, "depth": 1, "heads": 2},
+        "masks": CLIP_MASKS,
+    },
+    "vjepa2_1": {
+        "video": CLIP,
+        "encoder": OF_CLIPS | {"positions": "rotary", "depth": 2},
+        "predictor": {"width": 12, "depth": 1, "heads": 2},
+        "masks": CLIP_MASKS | {"num_blocks": (2,), "spatial_scale": (0.3,), "context_size": None},
+        "context": {"full": 10},
+    },
+}
+
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},

@@ -69,6 +69,9 @@ def fake(config) -> data.Source:
     if "audio" in asks:
         sizes = "seconds=10.24,rate=16000" if kind == "audio" and "16000" in config.data.source else "seconds=1"
         return data.open_source(f"synthetic_sound:num_examples=12,{sizes}")
+    if "video" in asks:
+        video = config.method.video
+        return data.open_source(f"synthetic_clips:num_examples=12,frames={video['frames']},image_size={video['size']}")
     if "captions" in asks:
         side = max(32, config.method.image["size"])
         return data.open_source(f"synthetic:num_examples=12,captions=1,image_size={side}")
@@ -105,7 +108,7 @@ def shrink(config) -> None:
         if name in options:
             method[name] = size
     if "predictor" in options and not isinstance(options["predictor"].default, tuple):
-        method.predictor = {"width": 8, "depth": 1, "heads": 2}
+        method.predictor = {"width": 12, "depth": 1, "heads": 2}  # rotary heads of clips have 6 channels at least
     if "decoder" in options:
         method.decoder = {"width": 8, "depth": 1, "heads": 2}
     if "num_permutations" in options:

@@ -60,9 +60,27 @@ def noisy_sounds(split, noise=NOISE):
     return data.ArraySource(fields, data.About(class_names=tuple("abcdefgh"), sample_rate=8000))
 
 
+@functools.cache
+def noisy_clips(split):
+    """Clips of four frames of 16 x 16, with labels: a pattern that drifts, under noise that each frame has of its own."""
+    rng = np.random.default_rng({"train": 1, "test": 2}[split])
+    count = {"train": 512, "test": 256}[split]
+    patterns = np.random.default_rng(0).normal(size=(CLASSES, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
+    label = (np.arange(count) % CLASSES).astype(np.int32)
+    still = patterns[label]
+    video = np.stack([np.roll(still, t, 2) for t in range(4)], 1)
+    video = 128 + 40 * video + 60 * rng.normal(size=video.shape)
+    fields = {"video": video.clip(0, 255).astype(np.uint8), "label": label}
+    return data.ArraySource(fields, data.About(class_names=tuple("abcdefgh")))
+
+
+WORLDS = {"audio": noisy_sounds, "video": noisy_clips}
+"""What a method asks for -> the splits of the data that it is tried on."""
+
+
 def world(name):
-    """What makes the splits of the data that a method is tried on."""
-    return noisy_sounds if "audio" in methods.find(name).asks else noisy_patterns
+    """Of the pictures, or what a method asks for instead."""
+    return next((make for ask, make in WORLDS.items() if ask in methods.find(name).asks), noisy_patterns)
 
 
 def train(name, source, steps):
