@@ -113,6 +113,8 @@ def shrink(config) -> None:
         method.decoder = {"width": 8, "depth": 1, "heads": 2}
     if "num_permutations" in options:
         method.num_permutations = 8
+    if "video" in method:  # 18 tubelets instead of 1,568
+        method.video.update({"size": min(48, method.video["size"]), "frames": 4})
     own = config.optimizer.options.to_dict()
     config.optimizer.options = {name: own[name] for name in own if name not in ("num_layers", "layer_decay")}
     config.data.batch_size, config.dtype, config.fsdp = 8, "float32", 1
