@@ -93,7 +93,7 @@ def shrink(config) -> None:
         else:
             encoder.update({"width": 16, "depth": 1, "heads": 2})
         if name.startswith("wave"):
-            encoder["layers"] = ((8, 10, 20), (8, 4, 4))
+            encoder["layers"] = ((8, 10, 40), (8, 8, 8))  # few frames: attention grows with their square
     for name, size in (("decoder", 8), ("predictor", 8)):
         if name in method and hasattr(method[name], "items"):
             method[name].update({"width": size, "depth": 1, "heads": 2})
@@ -111,6 +111,8 @@ def shrink(config) -> None:
         method.predictor = {"width": 12, "depth": 1, "heads": 2}  # rotary heads of clips have 6 channels at least
     if "decoder" in options:
         method.decoder = {"width": 8, "depth": 1, "heads": 2}
+    if "codes" in options:
+        method.codes, method.width = {**method.get("codes", {}), "entries": 8, "width": 8}, 8
     if "num_permutations" in options:
         method.num_permutations = 8
     if "video" in method:  # 18 tubelets instead of 1,568
