@@ -213,7 +213,9 @@ def small_clips(method: str, data: str, *, batch_size: int, steps: int | str) ->
     return config
 
 
-def clips(method: str, data: str, size: str, *, batch_size: int, steps: int, hardware: str = "v5e:16x16") -> ConfigDict:
+def clips(
+    method: str, data: str, size: str, *, batch_size: int, steps: int | str, hardware: str = "v5e:16x16"
+) -> ConfigDict:
     """A ViT on tubelets of 2 x 16 x 16, on clips of 16 frames of 224 pixels, 1,568 tubelets each, for a TPU or GPU pod. Blocks
     are scanned over and computed again in the backward pass."""
     config = start(method, data, batch_size=batch_size, steps=steps)

@@ -93,6 +93,12 @@ CLIP = {"size": 16, "frames": 4}
 OF_CLIPS = VIT | {"depth": 1, "class_token": False, "pool": "mean"}
 CLIP_MASKS = {"num_blocks": (2, 1), "spatial_scale": (0.2, 0.5), "context_size": (24, 16)}
 ROWS |= {
+    "videomae": {
+        "video": CLIP,
+        "encoder": OF_CLIPS | {"positions": "sincos"},
+        "decoder": {"width": 8, "depth": 1, "heads": 2},
+        "mask_ratio": 0.75,
+    },
     "vjepa": {
         "video": CLIP,
         "encoder": OF_CLIPS | {"positions": "sincos"},

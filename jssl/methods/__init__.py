@@ -11,7 +11,7 @@ from jssl.methods.pairs import clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
 from jssl.methods.registry import REGISTRY, Entry, build, complete_options, find, lengths, register
 from jssl.methods.siamese import barlow_twins, byol, lejepa, simsiam, vicreg
-from jssl.methods.video import vjepa, vjepa2_1
+from jssl.methods.video import videomae, vjepa, vjepa2_1
 
 __all__ = [
     "REGISTRY",
@@ -56,6 +56,7 @@ __all__ = [
     "supervised",
     "swav",
     "vicreg",
+    "videomae",
     "vjepa",
     "vjepa2_1",
     "wav2vec2",

@@ -24,6 +24,7 @@ def masked_autoencoder(
     normalize_targets: bool,
     readouts: Callable,
     caption: str,
+    channels: int = 1,
 ) -> Method:
     """The record of a masked autoencoder.
 
@@ -38,6 +39,7 @@ def masked_autoencoder(
       picture: (B, N, P) -> what people look at, see ``Show``.
       normalize_targets: normalise each target patch by its own mean and deviation.
       readouts: networks -> name -> Readout.
+      channels: values that alternate in a patch, such as colours; each is normalised by itself (VideoMAE).
       caption: of the pictures: the whole, what is seen of it, and the reconstruction.
     """
     nets = Networks(encoder=encoder, decoder=decoder)
@@ -49,6 +51,16 @@ def masked_autoencoder(
         token = features.pooled if encoder.pools_token else None
         return net("decoder", features.tokens, batch["restore"], class_token=token), features.pooled
 
+    def apart(patches):
+        """(B, N, P) -> (B, N * channels, P / channels): every channel of a patch as a patch of its own."""
+        batch, number, _ = patches.shape
+        return jnp.swapaxes(patches.reshape(batch, number, -1, channels), 2, 3).reshape(batch, number * channels, -1)
+
+    def together(patches):
+        """The inverse."""
+        batch, number, size = patches.shape
+        return jnp.swapaxes(patches.reshape(batch, -1, channels, size), 2, 3).reshape(batch, number // channels, -1)
+
     def init(key, batch):
         return nets.init(key, lambda net: forward(net, batch))
 
@@ -57,7 +69,11 @@ def masked_autoencoder(
         net = nets.student(params, extra, keys=keys, axis_name=axis_name)
         prediction, pooled = forward(net, batch)
         value = objectives.mae_loss(
-            prediction, patchify(batch[field]), batch["mask"], normalize_targets=normalize_targets, axis_name=axis_name
+            apart(prediction),
+            apart(patchify(batch[field])),
+            jnp.repeat(batch["mask"], channels, axis=1),
+            normalize_targets=normalize_targets,
+            axis_name=axis_name,
         )
         return value, Aux(networks.updates(net), {}, pooled)
 
@@ -66,7 +82,9 @@ def masked_autoencoder(
         whole, hidden = patchify(batch[field]), batch["mask"][..., None]
         prediction = forward(nets.frozen(params, extra), batch)[0]
         if normalize_targets:  # what was predicted is relative to each patch's mean and deviation
-            prediction = prediction * jnp.sqrt(whole.var(-1, keepdims=True) + 1e-6) + whole.mean(-1, keepdims=True)
+            true = apart(whole)
+            deviation = jnp.sqrt(true.var(-1, keepdims=True) + 1e-6)
+            prediction = together(apart(prediction) * deviation + true.mean(-1, keepdims=True))
         parts = whole, jnp.where(hidden > 0, 0.0, whole), jnp.where(hidden > 0, prediction, whole)
         return tuple(picture(patches) for patches in parts)
 

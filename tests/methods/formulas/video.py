@@ -4,7 +4,7 @@ import numpy as np
 import small
 from small import BATCH, FRAMES, PATCH, SIDE, WIDTH, standardize
 
-from jssl.models import IJEPAPredictor, VJEPA21Predictor
+from jssl.models import IJEPAPredictor, MAEDecoder, VJEPA21Predictor
 
 from .case import by_hand
 from .masked import SMALL, applied
@@ -32,6 +32,27 @@ def over_examples(errors, weights):
 
 def squares(prediction, whole, indices):
     return ((prediction - np.take_along_axis(whole, indices[..., None], 1)) ** 2).mean(-1) / 2
+
+
+@by_hand("videomae", apart=4e-3, encoder=CLIPS, video=small.video(), decoder=SMALL, mask_ratio=0.75)
+def videomae(v, p, fixed, extra, raw):
+    times, side, _ = GRID
+    seen_of_frame = side * side // 4
+    removed = v["restore"] >= times * seen_of_frame
+    frames = removed.reshape(BATCH, times, side * side)
+    assert (frames == frames[:, :1]).all() and (frames.sum(-1) == side * side - seen_of_frame).all()  # tubes
+    visible = np.argsort(v["restore"], 1)[:, : times * seen_of_frame]
+    seen = CLIPS(p["encoder"], v["video"], indices=visible)
+    decoder = MAEDecoder(patch_size=PATCH, tubelet=2, grid=GRID, **SMALL)
+    prediction = applied(decoder, p["decoder"], seen.tokens, v["restore"], class_token=seen.pooled)
+    pixels = small.tubelets(np, v["video"], 2, PATCH)
+    losses = []
+    for colour in range(3):
+        target = pixels[..., colour::3]
+        deviation = np.sqrt(target.var(-1, ddof=1, keepdims=True) + 1e-6)
+        target = (target - target.mean(-1, keepdims=True)) / deviation
+        losses.append(((prediction[..., colour::3] - target) ** 2)[removed].mean())
+    return np.mean(losses)
 
 
 @by_hand("vjepa", apart=4e-3, **JEPA)
