@@ -37,7 +37,7 @@ def vit_large(data):
             "learning_rate_end": 1e-6,
             "weight_decay": 0.04,
             "weight_decay_end": 0.4,
-            "warmup": 12_000,
+            "warmup": "13.33 %",
             "clip_norm": 10.0,
         }
     )
@@ -52,7 +52,13 @@ def vit_large_2(data):
     config.method.encoder.positions = "rotary"
     config.method.predictor = {"positions": "rotary"}
     config.optimizer.update(
-        {"learning_rate": 5.25e-4, "learning_rate_end": 5.25e-4, "weight_decay_end": None, "clip_norm": None}
+        {
+            "learning_rate": 5.25e-4,
+            "learning_rate_end": 5.25e-4,
+            "warmup": "4.76 %",
+            "weight_decay_end": None,
+            "clip_norm": None,
+        }
     )
     config.ema.update({"momentum": 0.99925, "momentum_end": 0.99925})
     return config

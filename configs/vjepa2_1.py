@@ -27,14 +27,14 @@ def vit_large(data):
     config.method.encoder.positions = "rotary"
     config.method.video.augment = {"crop_scale": (0.3, 1.0), "crop_ratio": (0.75, 1.35)}
     config.method.masks = {"context_size": (672, 360), "target_size": (1056, 1344)}
-    config.method.context = {"weight": 0.5, "start": 15_000, "full": 30_000}
+    config.method.context = {"weight": 0.5, "start": "11.1 %", "full": "22.2 %"}
     config.optimizer.update(
         {
             "name": "adamw",
             "learning_rate": 5.25e-4,
             "learning_rate_end": 5.25e-4,
             "weight_decay": 0.04,
-            "warmup": 12_000,
+            "warmup": "8.89 %",
         }
     )
     config.ema.update({"momentum": 0.99925, "momentum_end": 0.99925})
