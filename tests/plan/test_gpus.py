@@ -114,8 +114,9 @@ def test_a_plan_for_gpus_counts_what_one_for_cpus_does():
     here, there = (plan(config, foresee(config), topology.find(name)) for name in ("cpu:8", "h100:2x4"))
     assert there.fits and there.memory == CHIPS["h100"].memory
     assert there.executed == pytest.approx(here.executed, rel=0.01)
-    assert {kind: one.wire for kind, one in there.traffic.items()} == pytest.approx(
-        {kind: one.wire for kind, one in here.traffic.items()}, rel=0.01
-    )
+    for kind in ("all-reduce", "reduce-scatter"):
+        assert there.traffic[kind].wire == pytest.approx(here.traffic[kind].wire, rel=0.01)
+    # What is computed again may be gathered again, or not: that is the compilers' choice.
+    assert 0.99 < there.traffic["all-gather"].wire / here.traffic["all-gather"].wire < 2.01
     assert there.parts["parameters"] == here.parts["parameters"] and there.parts["activations"] > 0
     assert there.roofline.step > 0 and 0 < there.cost.mfu <= there.roofline.mfu
