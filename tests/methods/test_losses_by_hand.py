@@ -108,7 +108,8 @@ EVERY = rows(CASES)
 @pytest.mark.parametrize("row", EVERY)
 def test_loss(row):
     found = made(row)
-    np.testing.assert_allclose(found.loss, found.by_hand(found.params), rtol=CASES[row].rtol)
+    # Cosines of both signs may cancel to a small mean; the rounding of each, 1e-7 of one, does not.
+    np.testing.assert_allclose(found.loss, found.by_hand(found.params), rtol=CASES[row].rtol, atol=1e-6)
 
 
 @pytest.mark.parametrize("row", EVERY)

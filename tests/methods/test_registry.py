@@ -215,6 +215,7 @@ def test_lengths_are_the_options_that_are_given_in_time():
         "dinov2": warmup,
         "swav": ["queue_start"],
         "wav2vec2": ["codes.anneal"],
+        "vjepa2_1": ["context.start", "context.full"],
     }
 
 
