@@ -51,7 +51,7 @@ def add_commands(commands) -> None:
         "--protocols",
         default="knn,linear",
         help="with options, e.g. knn:k=5+20,linear:solver=sgd,few_labels:n=1%%+10,attentive,finetune:epochs=10,collapse,zero_shot,"
-        "retrieval",
+        "retrieval,flow",
     )
     evaluate.add_argument("--data", help="another source than the one pretrained on, e.g. tar:'images/*.tar.gz'")
     evaluate.add_argument(

@@ -114,6 +114,15 @@ ROWS |= {
     },
 }
 
+ROWS |= {
+    "mc_jepa": {
+        "video": CLIP | {"augment": LIGHT},
+        "encoder": RESNET,
+        "flow": {"width": 8, "depth": 1, "reach": 1},
+        "projector": (32, 16),
+    }
+}
+
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},

@@ -111,6 +111,8 @@ def shrink(config) -> None:
         method.predictor = {"width": 12, "depth": 1, "heads": 2}  # rotary heads of clips have 6 channels at least
     if "decoder" in options:
         method.decoder = {"width": 8, "depth": 1, "heads": 2}
+    if "flow" in options:
+        method.flow = {"width": 8, "depth": 1, "reach": 1}
     if "codes" in options:
         method.codes, method.width = {**method.get("codes", {}), "entries": 8, "width": 8}, 8
     if "num_permutations" in options:

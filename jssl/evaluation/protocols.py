@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jssl.data.source import Spec
 from jssl.diagnostics import collapse
-from jssl.evaluation import classify, retrieval, zero_shot
+from jssl.evaluation import classify, flow, retrieval, zero_shot
 from jssl.evaluation.intervals import SUFFIX
 from jssl.evaluation.remembered import remembered
 from jssl.evaluation.selection import WORDS, is_selection
@@ -50,6 +50,11 @@ def _zero_shot(subject: Subject) -> dict[str, float]:
     return zero_shot.evaluate(subject)
 
 
+def _flow(subject: Subject) -> dict[str, float]:
+    assert isinstance(subject, Encoder)  # as all that takes more than features
+    return flow.endpoint_error(subject)
+
+
 PROTOCOLS: dict[str, Protocol] = {
     "knn": Protocol(("label",), (), classify.neighbours, named=("k",)),
     "linear": Protocol(("label",), (), classify.linear_probe),
@@ -59,6 +64,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "collapse": Protocol((), (), _collapse),
     "zero_shot": Protocol(("label",), ("image", "text"), _zero_shot),
     "retrieval": Protocol(("captions",), ("image", "text"), retrieval.evaluate),
+    "flow": Protocol(("flow",), ("flow",), _flow, network=True),
 }
 
 

@@ -11,7 +11,7 @@ from jssl.methods.pairs import clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
 from jssl.methods.registry import REGISTRY, Entry, build, complete_options, find, lengths, register
 from jssl.methods.siamese import barlow_twins, byol, lejepa, simsiam, vicreg
-from jssl.methods.video import videomae, vjepa, vjepa2_1
+from jssl.methods.video import mc_jepa, videomae, vjepa, vjepa2_1
 
 __all__ = [
     "REGISTRY",
@@ -42,6 +42,7 @@ __all__ = [
     "lengths",
     "mae",
     "masked_lm",
+    "mc_jepa",
     "mean_over_micro_batches",
     "moco",
     "moco_v3",

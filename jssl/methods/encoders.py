@@ -12,7 +12,7 @@ from typing import Any
 
 from jssl.hints import nearest
 from jssl.methods.method import Readout
-from jssl.methods.networks import Network, Networks, as_network
+from jssl.methods.networks import Linen, Network, Networks, as_network
 from jssl.models import Features, FrameGRU, FrameTransformer, TokenTransformer, WaveEncoder, resnet, vit
 from jssl.models.audio.waveform import CPC, WAV2VEC2
 
@@ -169,6 +169,20 @@ def make_frames(method: str, encoder: Any, **told) -> FrameEncoder:
     if not isinstance(made, FrameEncoder):
         name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
         raise ValueError(f"{method} needs frames of waves: use an encoder wave_transformer or wave_gru, not {name!r}")
+    return made
+
+
+def make_pyramid(method: str, encoder: Any, **told) -> Encoder:
+    """``make("image", ...)`` for methods that need the map of every stage, ``Features.pyramid``.
+
+    Raises:
+      ValueError: also for an encoder that has no stages.
+    """
+    made = make("image", encoder, **told)
+    module = made.network.module if isinstance(made.network, Linen) else None
+    if module is not None and "pyramid" not in inspect.signature(type(module).__call__).parameters:
+        name = encoder.get("name") if isinstance(encoder, Mapping) else type(encoder).__name__
+        raise ValueError(f"{method} needs maps of several sizes: use an encoder resnet18 ... or resnet, not {name!r}")
     return made
 
 

@@ -6,6 +6,7 @@ from jssl.models.audio.quantizer import GumbelQuantizer
 from jssl.models.audio.wave_encoder import WaveEncoder
 from jssl.models.dense_decoder import DenseDecoder
 from jssl.models.features import Features
+from jssl.models.flow_decoder import FlowDecoder
 from jssl.models.heads import MLP, DINOHead, Prototypes
 from jssl.models.ijepa import IJEPAPredictor, VJEPA21Predictor
 from jssl.models.mae import MAEDecoder
@@ -19,6 +20,7 @@ __all__ = [
     "DINOHead",
     "DenseDecoder",
     "Features",
+    "FlowDecoder",
     "FrameGRU",
     "FrameTransformer",
     "GumbelQuantizer",

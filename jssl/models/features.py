@@ -16,6 +16,7 @@ class Features(NamedTuple):
       pooled_layers: (K, B, D), what pooling makes of those outputs, each after the final norm.
       class_token: (B, D), after the final norm, where there is one.
       local: (B, N, C), the same places before the network puts them into context, where it has two such stages.
+      pyramid: the map of each stage, (B, h, w, C), the finest first, when they were asked for.
     """
 
     pooled: jax.Array | None
@@ -24,6 +25,7 @@ class Features(NamedTuple):
     pooled_layers: jax.Array | None = None
     class_token: jax.Array | None = None
     local: jax.Array | None = None
+    pyramid: tuple[jax.Array, ...] | None = None
 
 
 def mean_tokens(tokens: jax.Array, mask: jax.Array | None = None) -> jax.Array:

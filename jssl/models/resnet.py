@@ -88,11 +88,14 @@ class ResNet(nn.Module):
     param_dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool = False, axis_name: AxisName = None) -> Features:
+    def __call__(
+        self, images: jax.Array, *, pyramid: bool = False, train: bool = False, axis_name: AxisName = None
+    ) -> Features:
         """Encodes images.
 
         Args:
           images: (B, H, W, C) float, any number of channels.
+          pyramid: give the maps of all stages, too.
           train: use and update batch statistics (``mutable=["batch_stats"]``); otherwise use the running ones.
           axis_name: mesh axis or axes over which batch norm takes its statistics; None for this device's batch.
 
@@ -114,6 +117,7 @@ class ResNet(nn.Module):
         x = nn.relu(batch_norm(x, name="stem_norm", train=train, axis_name=axis_name, **common))
         if self.stem == "imagenet":
             x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+        maps = []
         for s, blocks in enumerate(self.stage_sizes):
             for b in range(blocks):
                 x = Block(
@@ -124,8 +128,9 @@ class ResNet(nn.Module):
                     name=f"stage{s + 1}_block{b}",
                     **common,
                 )(x, train=train, axis_name=axis_name)
+            maps.append(x)
         tokens = x.reshape(x.shape[0], -1, x.shape[-1])
-        return Features(mean_tokens(tokens), tokens)
+        return Features(mean_tokens(tokens), tokens, pyramid=tuple(maps) if pyramid else None)
 
 
 def make(name: str, **overrides) -> ResNet:

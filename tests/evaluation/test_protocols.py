@@ -177,8 +177,8 @@ def test_what_is_missing_is_said_in_one_line(names, readouts, fields, message):
 
 
 def test_what_is_there_passes():
-    method = SimpleNamespace(name="clip", readouts=dict.fromkeys(["image", "text"]))
-    assert check(list(PROTOCOLS), method, dict.fromkeys(["label", "captions"])) == list(PROTOCOLS)
+    method = SimpleNamespace(name="clip", readouts=dict.fromkeys(["image", "text", "flow"]))
+    assert check(list(PROTOCOLS), method, dict.fromkeys(["label", "captions", "flow"])) == list(PROTOCOLS)
     assert check(("collapse",), SimpleNamespace(name="gpt", readouts={"text": None}), {}) == ["collapse"]
 
 

@@ -157,6 +157,21 @@ class Tubelets(Patches):
 
 
 @dataclasses.dataclass(frozen=True)
+class Stages(Small):
+    """An encoder of two stages: patches, and four of these as one."""
+
+    def shapes(self):
+        return {"patch": (3 * PATCH**2, WIDTH), "merge": (4 * WIDTH, WIDTH)}
+
+    def features(self, xp, params, images, *, pyramid=False):
+        side = SIDE // PATCH
+        fine = xp.tanh(patches(xp, images, PATCH) @ params["patch"]).reshape(-1, side, side, WIDTH)
+        tokens = xp.tanh(patches(xp, fine, 2) @ params["merge"])
+        coarse = tokens.reshape(-1, side // 2, side // 2, WIDTH)
+        return Features(tokens.mean(1), tokens, pyramid=(fine, coarse) if pyramid else None)
+
+
+@dataclasses.dataclass(frozen=True)
 class Words(Small):
     """An encoder of rows of tokens: a word is mixed with the mean of the words of its document, or of those before it."""
 

@@ -148,6 +148,11 @@ def test_what_a_method_says_of_itself_is_checked(monkeypatch):
             {"steps_ahead": 16},
             "cpc predicts 16 steps ahead in sounds of 16 frames: take longer ones (method.audio",
         ),
+        (
+            "mc_jepa",
+            {"encoder": {"name": "vit_tiny", "patch_size": 2}},
+            "mc_jepa needs maps of several sizes: use an encoder resnet18 ... or resnet, not 'vit_tiny'",
+        ),
         ("apc", {"steps_ahead": 0}, "apc predicts 0 steps ahead in spectrograms of 16 frames: take longer sounds"),
         ("wav2vec2", {"mask": {"ratio": 0.05, "span": 2}}, "wav2vec2 masks 1 of 16 frames in spans of 2: take longer"),
         (

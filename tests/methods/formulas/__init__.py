@@ -3,7 +3,7 @@
 A new method adds its formula to the file of its family.
 """
 
-from . import contrastive, distillation, language_and_pairs, masked, pretext, siamese, video, waves
+from . import contrastive, distillation, flow, language_and_pairs, masked, pretext, siamese, video, waves
 from .case import CASES, STEP, crops
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "contrastive",
     "crops",
     "distillation",
+    "flow",
     "language_and_pairs",
     "masked",
     "pretext",
