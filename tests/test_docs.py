@@ -15,7 +15,8 @@ from rows import LIGHT
 import jssl
 from jssl import methods, sharding
 from jssl.config import load_config
-from jssl.data import open_source, source, stack
+from jssl.data import open_source, stack
+from jssl.data import registry as sources
 from jssl.methods import encoders, registry
 from jssl.report.embed import embed_run
 from jssl.report.feature_file import Examples, FeatureFile
@@ -35,7 +36,7 @@ BACKBONES = ("linen", "named", "nnx", "equinox")
 def run_page(monkeypatch):
     """run_page("docs/<name>.md"): its Python blocks as one module. What they register is forgotten after the test."""
     monkeypatch.setattr(registry, "REGISTRY", dict(registry.REGISTRY))
-    monkeypatch.setattr(source, "_KINDS", dict(source._KINDS))
+    monkeypatch.setattr(sources, "_KINDS", dict(sources._KINDS))
     monkeypatch.setattr(encoders, "ENCODERS", {field: dict(known) for field, known in encoders.ENCODERS.items()})
 
     def run(name):
@@ -231,4 +232,4 @@ def test_readme_names_every_method_and_source():
     readme = PAGES["README.md"].read_text()
     table = readme.split("| kind |")[1].split("\n\n")[0]
     assert sorted(re.findall(r"`(\w+)`", table)) == sorted(methods.REGISTRY)
-    assert set(re.findall(r"^\| `(\w+)", readme, re.M)) == set(source._KINDS)
+    assert set(re.findall(r"^\| `(\w+)", readme, re.M)) == set(sources._KINDS)

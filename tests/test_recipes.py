@@ -17,7 +17,7 @@ from jssl import data, methods, sharding
 from jssl.cli import main
 from jssl.config import load_config
 from jssl.data.card import Card
-from jssl.data.encoded import EncodedSource
+from jssl.data.images.encoded import EncodedSource
 from jssl.train import setup
 from jssl.train.state import abstract_state, make_views
 

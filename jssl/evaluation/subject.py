@@ -29,7 +29,7 @@ class Text(NamedTuple):
     """How the text readout of an encoder takes text.
 
     Attributes:
-      tokenizer: as ``jssl.data.tokenizers.make`` takes it.
+      tokenizer: as ``jssl.data.text.tokenizers.make`` takes it.
       length: tokens per text.
     """
 

@@ -41,11 +41,11 @@ class Texts(Source):
 
 
 def tokenise(texts: Sequence[str], tokenizer: str, length: int) -> np.ndarray:
-    """Texts as rows of tokens, made as the captions of a source are, see ``jssl.data.tokenizers.row``.
+    """Texts as rows of tokens, made as the captions of a source are, see ``jssl.data.text.tokenizers.row``.
 
     Args:
       texts: N of them.
-      tokenizer: what ``jssl.data.tokenizers.make`` takes.
+      tokenizer: what ``jssl.data.text.tokenizers.make`` takes.
       length: L; longer texts are cut, shorter ones filled up.
 
     Returns:
@@ -56,7 +56,7 @@ def tokenise(texts: Sequence[str], tokenizer: str, length: int) -> np.ndarray:
     """
     if not texts:
         raise ValueError("there are no texts to tokenise")
-    from jssl.data import tokenizers
+    from jssl.data.text import tokenizers
 
     made = tokenizers.make(tokenizer)
     return np.stack([tokenizers.row(made, text, length) for text in texts])

@@ -6,10 +6,11 @@ import jax
 import numpy as np
 
 from jssl import data, methods
-from jssl.data import About, tokenizers
+from jssl.data import About
 from jssl.data.card import Card
-from jssl.data.encoded import CANVAS
-from jssl.data.source import parse_spec
+from jssl.data.images.encoded import CANVAS
+from jssl.data.registry import parse_spec
+from jssl.data.text import tokenizers
 
 __all__ = ["foresee"]
 

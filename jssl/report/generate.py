@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jssl.data import tokenizers
+from jssl.data.text import tokenizers
 from jssl.methods import weights
 from jssl.report.run import load_run
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from jssl.data import ArraySource, Source
-from jssl.data.encoded import CANVAS
+from jssl.data.images.encoded import CANVAS
 from jssl.evaluation.reading import collect
 from jssl.evaluation.texts import Texts, tokenise
 from jssl.report.run import Loaded, load_run

@@ -3,9 +3,10 @@
 import jax
 import numpy as np
 
-from jssl.data import stack, tokenizers
+from jssl.data import stack
 from jssl.data.card import Card
 from jssl.data.source import About
+from jssl.data.text import tokenizers
 from jssl.report import drawings, grid
 from jssl.train import setup
 from jssl.train.state import make_views

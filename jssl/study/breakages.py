@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jssl import collectives, objectives, views
-from jssl.data.source import _KINDS
+from jssl.data.registry import _KINDS
 from jssl.methods import REGISTRY, encoders, find
 from jssl.methods.heads import mlp
 from jssl.methods.joint_embedding import joint_embedding

@@ -5,7 +5,7 @@ import pytest
 from pictures import picture
 
 from jssl.data import About, ArraySource, NoSplit, Source, open_source, stack
-from jssl.data.source import parse_spec
+from jssl.data.registry import parse_spec
 
 
 @pytest.mark.parametrize(

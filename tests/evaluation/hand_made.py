@@ -76,7 +76,7 @@ def images(values):
 
 
 def tokenizers(vocabulary):
-    """What stands in for ``jssl.data.tokenizers``: one token per word, by its place in ``vocabulary``, from 1."""
+    """What stands in for ``jssl.data.text.tokenizers``: one token per word, by its place in ``vocabulary``, from 1."""
 
     def make(spec):
         assert spec == "words"

@@ -23,7 +23,7 @@ def test_a_text_readout_reads_them():
 
 
 def test_prompts_are_rows_of_the_tokenizer():
-    from jssl.data import tokenizers
+    from jssl.data.text import tokenizers
 
     rows = tokenise(["a cat", "a picture of a red fox"], "bytes", 9)
     assert rows.shape == (2, 9) and rows.dtype == np.int32

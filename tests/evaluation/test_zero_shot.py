@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hand_made import Arrays, Readout, images, pairs, tokenizers
 
-import jssl.data
+import jssl.data.text
 from jssl.data.source import About
 from jssl.evaluation import Encoder, Text, evaluate, zero_shot
 from jssl.models.features import Features
@@ -17,8 +17,8 @@ WORDS = ["a", "picture", "of", "photo", "cat", "dog", "red", "fox"]
 @pytest.fixture(autouse=True)
 def words(monkeypatch):
     module = tokenizers(WORDS)
-    monkeypatch.setitem(sys.modules, "jssl.data.tokenizers", module)
-    monkeypatch.setattr(jssl.data, "tokenizers", module, raising=False)
+    monkeypatch.setitem(sys.modules, "jssl.data.text.tokenizers", module)
+    monkeypatch.setattr(jssl.data.text, "tokenizers", module, raising=False)
 
 
 def code(word):

@@ -7,7 +7,7 @@ import pytest
 
 from jssl import methods
 from jssl.cli import main
-from jssl.data import source
+from jssl.data import registry as sources
 from jssl.study import breakages, collapse
 from jssl.study.collapse_rows import ROWS
 
@@ -38,11 +38,11 @@ def test_every_row_has_a_name_of_its_own_and_a_config_that_its_method_takes():
 
 
 def test_broken_methods_are_known_inside_and_nowhere_else():
-    before = set(methods.REGISTRY), set(source._KINDS)
+    before = set(methods.REGISTRY), set(sources._KINDS)
     with pytest.raises(KeyError), breakages.registered():
-        assert set(methods.REGISTRY) > before[0] and set(source._KINDS) > before[1]
+        assert set(methods.REGISTRY) > before[0] and set(sources._KINDS) > before[1]
         raise KeyError
-    assert (set(methods.REGISTRY), set(source._KINDS)) == before
+    assert (set(methods.REGISTRY), set(sources._KINDS)) == before
 
 
 def test_a_tag_is_all_of_its_picture_and_hides_two_rows_alone():

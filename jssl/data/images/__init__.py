@@ -1,0 +1,1 @@
+"""Sources of pictures, and of pictures with captions."""

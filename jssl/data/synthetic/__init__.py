@@ -1,0 +1,1 @@
+"""Sources that code makes from a seed."""
