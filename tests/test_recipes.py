@@ -147,12 +147,12 @@ def test_recipe_builds(name):
 
 
 def tiny_run(name):
-    """The parts of a recipe's run, with all views at full size and tiny networks: (run, feed)."""
+    """The parts of a recipe's run on one device, with all views at full size and tiny networks: (run, feed)."""
     config = load_config(RECIPES[name], [])
     shrink(config)
     config.steps = 10_000  # longer than any warm-up
     source = fake(config)
-    run = setup.build(config, Card.of(source))
+    run = setup.build(config, Card.of(source), mesh=sharding.make_mesh(jax.devices()[:1]))
     return run, data.make_feed("grain", source, run.mesh, seed=0, global_batch=8)
 
 

@@ -20,6 +20,8 @@ from jssl.train.step import make_train_step
 
 pytestmark = pytest.mark.slow
 BATCH, CLASSES, STEPS = 64, 8, 150
+# Unlike elsewhere in the tests, so many steps are run that the code should be fast: conftest.py has it unoptimised.
+OPTIMISED = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": False}
 NOISE = 0.3  # of sounds, beside a tone of amplitude one
 # Enough channels and codes for four tones; nothing is dropped, and masked spans are shorter than a tone.
 WAV2VEC2 = {
@@ -90,6 +92,7 @@ def train(name, source, steps):
     tx = optimizers.build("muon", learning_rate=schedules.warmup_cosine(5e-3, 10, steps), weight_decay=0.0)
     state, specs = init_state(method, tx, jax.random.key(1), source.spec, mesh)
     step = make_train_step(method, tx, mesh, specs, momentum=schedules.cosine(0.9, 1.0, steps))
+    step = jax.jit(step, compiler_options=OPTIMISED)
     before = jax.device_get(state.replace(key=None))
     feed = data.ResidentFeed(source, mesh, seed=3, global_batch=BATCH)
     for number in range(steps):
