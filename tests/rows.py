@@ -74,6 +74,14 @@ ROWS |= {
         "decoder": {"width": 8, "depth": 1, "heads": 2},
     }
 }
+ROWS |= {
+    "data2vec_audio": {
+        "spectrogram": ROWS["audio_mae"]["spectrogram"],
+        "encoder": VIT | {"positions": "sincos", "class_token": False, "pool": "mean"},
+        "mask": {"span": 2},
+        "top_blocks": 2,
+    }
+}
 
 FRAMES = ((8, 10, 5), (8, 4, 4))  # 25 of 512 samples
 WAVE = {"name": "wave_transformer", "layers": FRAMES, "width": 16, "depth": 1, "heads": 2}

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jssl.methods.options import Given
 from jssl.views.audio import masks, spectrogram, waves
 
-__all__ = ["AudioInput", "Spectrogram", "SpectrogramInput", "Wave"]
+__all__ = ["AudioInput", "SpanMask", "Spectrogram", "SpectrogramInput", "Wave"]
 
 
 class Wave(NamedTuple):
@@ -201,6 +201,20 @@ class PreparedSpectrogram:
 
     def __call__(self, example: Mapping) -> Spectrogram:
         return self.options.of(self.wave(example), self.rate, self.hop)
+
+
+@dataclasses.dataclass(frozen=True)
+class SpanMask:
+    """Spans of frames that a network does not see, see ``views.span_mask``.
+
+    Attributes:
+      ratio: share of the true frames that is masked, the same in every example. The authors start spans at 6.5 % of the
+        frames, of which overlaps leave about 49 %.
+      span: frames of a span.
+    """
+
+    ratio: float = 0.49
+    span: int = 10
 
 
 def _rate(given: Given) -> int:

@@ -142,6 +142,11 @@ def test_what_a_method_says_of_itself_is_checked(monkeypatch):
             "mask.min_block=99, but 9 of 16 patches are masked; lower method.mask.",
         ),
         ("data2vec", {"top_blocks": 3}, "data2vec reads the last 3 of 2 blocks; lower method.top_blocks"),
+        (
+            "data2vec_audio",
+            {"mask": {"span": 5}},
+            "data2vec_audio masks 2 of 4 rows of patches in spans of 5: take longer sounds",
+        ),
         ("cpc", {"negatives_from": "speaker"}, "method.negatives_from='speaker': use batch or sound"),
         (
             "cpc",

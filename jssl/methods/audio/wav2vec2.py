@@ -9,7 +9,7 @@ from jssl import objectives, views
 from jssl.durations import Length
 from jssl.methods import encoders, networks
 from jssl.methods.audio.waves import readouts, real_frames
-from jssl.methods.audio_input import AudioInput
+from jssl.methods.audio_input import AudioInput, SpanMask
 from jssl.methods.heads import linear
 from jssl.methods.method import Aux, Method
 from jssl.methods.networks import Networks
@@ -19,20 +19,6 @@ from jssl.models import GumbelQuantizer
 from jssl.models.positions import take_tokens
 
 _TRANSFORMER = {"name": "wave_transformer", "width": 768, "depth": 12, "heads": 12, "convolution_gradient": 0.1}
-
-
-@dataclasses.dataclass(frozen=True)
-class SpanMask:
-    """Spans of frames that the context network does not see.
-
-    Attributes:
-      ratio: share of the true frames that is masked, the same in every example. The authors start spans at 6.5 % of the
-        frames, of which overlaps leave about 49 %.
-      span: frames of a span.
-    """
-
-    ratio: float = 0.49
-    span: int = 10
 
 
 @dataclasses.dataclass(frozen=True)

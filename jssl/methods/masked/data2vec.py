@@ -4,11 +4,10 @@ import dataclasses
 
 import jax
 
-from jssl import objectives, views
-from jssl.methods import encoders, networks
-from jssl.methods.heads import linear
-from jssl.methods.method import Aux, Method
-from jssl.methods.networks import Networks
+from jssl import views
+from jssl.methods import encoders
+from jssl.methods.masked.regression import masked_regression
+from jssl.methods.method import Method
 from jssl.methods.options import Given, ImageInput
 from jssl.methods.registry import register
 
@@ -65,15 +64,12 @@ def build(
     """
     told = {"image_size": image.size, "dtype": given.dtype}
     vit = encoders.make_patches("data2vec", encoder, mask_token=True, **told)
-    if not 1 <= top_blocks <= vit.depth:
-        raise ValueError(f"data2vec reads the last {top_blocks} of {vit.depth} blocks; lower method.top_blocks")
     grid = image.size // vit.patch_size
     num_masked = int(mask.ratio * grid**2)
     if mask.min_block > num_masked:
         raise ValueError(
             f"mask.min_block={mask.min_block}, but {num_masked} of {grid**2} patches are masked; lower method.mask.min_block"
         )
-    nets = Networks(encoder=vit, regression=linear(vit.width, given.dtype))
     view = image.view(given, views.mae)
 
     def make_views(key, example):
@@ -83,28 +79,17 @@ def build(
         )
         return {"image": view(image_key, example), "mask": hidden}
 
-    def predict(net, batch):
-        return net("regression", net("encoder", batch["image"], masked=batch["mask"]).tokens)
-
-    def init(key, batch):
-        return nets.init(key, lambda net: predict(net, batch), tracked=["encoder"])
-
-    def loss(params, teacher, extra, batch, keys, *, step, axis_name):
-        del step
-        ema = nets.teacher(teacher, extra, axis_name=axis_name)
-        whole = ema("encoder", batch["image"], last=top_blocks)
-        target = objectives.data2vec_targets(whole.layers, normalize_layers=normalize_layers, normalize_targets="layer")
-        net = nets.student(params, extra, keys=keys, axis_name=axis_name)
-        value = objectives.data2vec_loss(predict(net, batch), target, batch["mask"], beta=beta, axis_name=axis_name)
-        return value, Aux(networks.updates(net, ema), {}, whole.pooled)
-
-    return Method(
+    return masked_regression(
         "data2vec",
-        frozenset({"image"}),
-        make_views,
-        init,
-        loss,
-        encoders.readouts(nets, image.prepare(given)),
-        teacher=lambda params: {"encoder": params["encoder"]},
+        fields=frozenset({"image"}),
+        field="image",
+        views=make_views,
+        encoder=vit,
+        top_blocks=top_blocks,
+        normalize_layers=normalize_layers,
+        normalize_targets="layer",
+        beta=beta,
+        readouts=lambda nets: encoders.readouts(nets, image.prepare(given)),
         coupled="the mean is over the masked patches of the whole batch, whose number varies a little",
+        dtype=given.dtype,
     )

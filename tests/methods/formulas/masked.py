@@ -62,6 +62,19 @@ def audio_mae(v, p, fixed, extra, raw):
     return mae_of(v, p, v["spectrogram"], OF_SOUNDS, decoder)
 
 
+@by_hand("data2vec_audio", encoder=OF_SOUNDS, spectrogram=SPECTROGRAM, mask={"ratio": 0.5, "span": 2}, top_blocks=2)
+def data2vec_audio(v, p, teacher, extra, raw):
+    rows = v["mask"].reshape(BATCH, SIDE // PATCH, SIDE // PATCH)
+    heard = np.ceil(raw["length"] / 16 / PATCH)  # rows of patches, of two frames of 16 samples each
+    for hidden, true in zip(rows, heard):  # whole rows, as many as the share of those that are heard says
+        assert (hidden.any(1) == hidden.all(1)).all() and hidden[:, 0].sum() == round(true / 2)
+        assert not hidden[int(true) :].any()
+    layers = OF_SOUNDS(teacher["encoder"], v["spectrogram"], last=2).layers
+    target = standardize(layers, -2, 1e-5).mean(0)
+    seen = OF_SOUNDS(p["encoder"], v["spectrogram"], masked=v["mask"])
+    return ((linear(p["regression"], seen.tokens) - target) ** 2)[v["mask"]].mean()
+
+
 def mae_of(v, p, image, encoder, decoder):
     """A quarter of the patches is seen."""
     removed = v["restore"] >= PLACES // 4
