@@ -31,7 +31,9 @@ WAV2VEC2 = {
     "width": 16,
     "negatives": 8,
 }
-LARGER = {"swav": {"queue_size": 64}}  # which a batch must fit into
+# Of sounds that are four tones, a row of patches each, one is hidden.
+DATA2VEC_AUDIO = {"encoder": ROWS["data2vec_audio"]["encoder"] | {"width": 32}, "mask": {"ratio": 0.25, "span": 1}}
+LARGER = {"swav": {"queue_size": 64}, "data2vec_audio": DATA2VEC_AUDIO}  # a batch must fit into the queue
 
 
 @functools.cache
