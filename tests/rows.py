@@ -127,6 +127,8 @@ ROWS |= {
         "video": CLIP | {"augment": LIGHT},
         "encoder": RESNET,
         "flow": {"width": 8, "depth": 1, "reach": 1},
+        # Light: absolute values of what is all but zero in flat pictures, whose slopes rounding flips.
+        "motion": {"photometric": 0.1, "smoothness": 0.01, "consistency": 0.01, "edge": 1.0},
         "projector": (32, 16),
     }
 }
