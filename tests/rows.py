@@ -82,6 +82,15 @@ ROWS |= {
         "top_blocks": 2,
     }
 }
+ROWS |= {
+    "ajepa": {
+        "spectrogram": ROWS["audio_mae"]["spectrogram"],
+        "encoder": ROWS["ijepa"]["encoder"],
+        "predictor": ROWS["ijepa"]["predictor"],
+        "blocks": {"min_keep": 2},
+        "bands": {"full": 20},
+    }
+}
 
 FRAMES = ((8, 10, 5), (8, 4, 4))  # 25 of 512 samples
 WAVE = {"name": "wave_transformer", "layers": FRAMES, "width": 16, "depth": 1, "heads": 2}

@@ -5,7 +5,7 @@ from jssl.methods.audio import apc, cpc, wav2vec2
 from jssl.methods.contrastive import align_uniform, moco, moco_v3, simclr, spectral, sup_con
 from jssl.methods.distillation import dino, dinov2, ibot, swav
 from jssl.methods.language import causal_lm, masked_lm
-from jssl.methods.masked import audio_mae, data2vec, data2vec_audio, denoising, ijepa, mae
+from jssl.methods.masked import ajepa, audio_mae, data2vec, data2vec_audio, denoising, ijepa, mae
 from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches, weights
 from jssl.methods.pairs import clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
@@ -19,6 +19,7 @@ __all__ = [
     "Entry",
     "Method",
     "Readout",
+    "ajepa",
     "align_uniform",
     "apc",
     "audio_mae",

@@ -34,6 +34,7 @@ from jssl.views.images.photometric import color_jitter, gaussian_blur, grayscale
 from jssl.views.images.presets import byol, dino_global, dino_local, eval_view, lejepa, mae, moco_v1, moco_v2, simclr
 from jssl.views.images.relative_position import relative_position
 from jssl.views.images.rotation import rotate_90, rotation
+from jssl.views.masks.bands import multi_band
 from jssl.views.masks.blocks import block_mask, masked_count
 from jssl.views.masks.multiblock import multi_block, truncate_context
 from jssl.views.masks.multiblock_3d import distance_to_target, multi_block_3d, truncate_clip_masks
@@ -85,6 +86,7 @@ __all__ = [
     "mel_filters",
     "moco_v1",
     "moco_v2",
+    "multi_band",
     "multi_block",
     "multi_block_3d",
     "multi_crop",

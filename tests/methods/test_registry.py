@@ -147,6 +147,8 @@ def test_what_a_method_says_of_itself_is_checked(monkeypatch):
             {"mask": {"span": 5}},
             "data2vec_audio masks 2 of 4 rows of patches in spans of 5: take longer sounds",
         ),
+        ("ajepa", {"bands": {"num_time": 5}}, "method.bands.num_time=5 of 4 targets (method.blocks)"),
+        ("ajepa", {"bands": {"num_time": 4}}, "4 bands of up to 1 of 4 patches may leave no context; lower time_scale"),
         ("cpc", {"negatives_from": "speaker"}, "method.negatives_from='speaker': use batch or sound"),
         (
             "cpc",
@@ -226,6 +228,7 @@ def test_lengths_are_the_options_that_are_given_in_time():
         "swav": ["queue_start"],
         "wav2vec2": ["codes.anneal"],
         "vjepa2_1": ["context.start", "context.full"],
+        "ajepa": ["bands.start", "bands.full"],
     }
 
 

@@ -33,7 +33,16 @@ WAV2VEC2 = {
 }
 # Of sounds that are four tones, a row of patches each, one is hidden.
 DATA2VEC_AUDIO = {"encoder": ROWS["data2vec_audio"]["encoder"] | {"width": 32}, "mask": {"ratio": 0.25, "span": 1}}
-LARGER = {"swav": {"queue_size": 64}, "data2vec_audio": DATA2VEC_AUDIO}  # a batch must fit into the queue
+AJEPA = {
+    "encoder": ROWS["ajepa"]["encoder"] | {"width": 32, "drop_path": 0.0},
+    "predictor": {"width": 32, "depth": 1, "heads": 2},
+    "blocks": {"min_keep": 2, "num_targets": 2},
+}
+LARGER = {
+    "swav": {"queue_size": 64},
+    "data2vec_audio": DATA2VEC_AUDIO,
+    "ajepa": AJEPA,
+}  # a batch must fit into the queue
 
 
 @functools.cache

@@ -3,15 +3,13 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 
-from jssl import objectives, views
-from jssl.methods import encoders, networks
-from jssl.methods.method import Aux, Method, Show
-from jssl.methods.networks import Networks
+from jssl import views
+from jssl.methods import encoders
+from jssl.methods.masked.latent import latent_prediction
+from jssl.methods.method import Method
 from jssl.methods.options import Given, ImageInput, Transformer
 from jssl.methods.registry import register
-from jssl.models import IJEPAPredictor
 
 _VIT = {"name": "vit_huge", "patch_size": 14, "positions": "sincos", "class_token": False, "pool": "mean"}
 
@@ -40,6 +38,24 @@ class Blocks:
     context_size: int | None = None
     min_keep: int = 10
 
+    def draw(self, key: jax.Array, batch_key: jax.Array, grid: tuple[int, int]) -> dict[str, jax.Array]:
+        """The blocks of one picture."""
+        options = {**dataclasses.asdict(self), "context_size": self.slots(grid)}
+        return views.multi_block(key, batch_key, grid, **options)
+
+    def slots(self, grid: tuple[int, int]) -> int:
+        """Most context patches used."""
+        return self.context_size or int(0.6 * grid[0] * grid[1])
+
+    def of(self, masks: dict[str, jax.Array], axis_name) -> dict[str, jax.Array]:
+        """The masks of a batch, as the sampler leaves them."""
+        return views.truncate_context(masks, axis_name) if self.sampler == "official" else masks
+
+    @property
+    def coupled(self) -> str:
+        """See ``Method``."""
+        return "the official sampler cuts every context to the batch's shortest" if self.sampler == "official" else ""
+
 
 @register(
     "ijepa",
@@ -66,98 +82,25 @@ def build(
       blocks: what is context and what is predicted.
     """
     vit = encoders.make_patches("ijepa", encoder, image_size=image.size, dtype=given.dtype)
-    grid = image.size // vit.patch_size
-    nets = Networks(
-        encoder=vit,
-        predictor=IJEPAPredictor(
-            width=predictor.width,
-            depth=predictor.depth,
-            heads=predictor.heads,
-            grid=grid,
-            out_dim=vit.width,
-            dtype=given.dtype,
-        ),
-    )
+    grid = (image.size // vit.patch_size,) * 2
     view = image.view(given, views.mae)
-    draw = {**dataclasses.asdict(blocks), "context_size": blocks.context_size or int(0.6 * grid**2)}
 
     def make_views(key, example):
         image_key, mask_key = jax.random.split(key)
-        masks = views.multi_block(mask_key, example["batch_key"], grid, **draw)
-        return {"image": view(image_key, example), **masks}
+        return {"image": view(image_key, example), **blocks.draw(mask_key, example["batch_key"], grid)}
 
-    def targets(ema, batch):
-        """Normalised features of the whole picture, read at each block's patches; and the pooled ones."""
-        whole = ema("encoder", batch["image"])
-        tokens = whole.tokens.astype(jnp.float32)
-        tokens = (tokens - tokens.mean(-1, keepdims=True)) * jax.lax.rsqrt(tokens.var(-1, keepdims=True) + 1e-5)
-        return jax.vmap(lambda tokens, indices: tokens[indices])(tokens, batch["target"]), whole.pooled
-
-    def predict(net, batch):
-        """(B, C, M, Kt, D): the features of each block's patches, from each context."""
-
-        def alone(run, seen):
-            encoded = run("encoder", batch["image"], indices=seen["context"], token_mask=seen["context_mask"]).tokens
-            return run("predictor", encoded, *seen.values(), batch["target"], batch["target_mask"])
-
-        contexts = {name: jnp.swapaxes(batch[name], 0, 1) for name in ("context", "context_mask")}
-        return jnp.swapaxes(net.each(alone, contexts), 0, 1)
-
-    def init(key, batch):
-        return nets.init(key, lambda net: predict(net, batch), tracked=["encoder"])
-
-    def loss(params, teacher, extra, batch, keys, *, step, axis_name):
-        del step
-        if blocks.sampler == "official":
-            batch = views.truncate_context(batch, axis_name)
-        ema = nets.teacher(teacher, extra, axis_name=axis_name)
-        target, pooled = targets(ema, batch)
-        net = nets.student(params, extra, keys=keys, axis_name=axis_name)
-        predicted = predict(net, batch)
-        target = jnp.broadcast_to(target[:, None], predicted.shape)
-        weights = jnp.broadcast_to(batch["target_mask"][:, None], predicted.shape[:-1]).astype(jnp.float32)
-        value = objectives.jepa_loss(predicted, target, weights=weights, axis_name=axis_name)
-        return value, Aux(networks.updates(net, ema), {}, pooled)
-
-    def show(params, teacher, extra, batch):
-        target, _ = targets(nets.teacher(teacher, extra), batch)
-        predicted = predict(nets.frozen(params, extra), batch).astype(jnp.float32).mean(1)  # over contexts
-        cosine = jnp.sum(predicted * target, -1) / (
-            jnp.linalg.norm(predicted, axis=-1) * jnp.linalg.norm(target, axis=-1) + 1e-12
-        )
-        return (
-            batch["image"],
-            _on_grid(batch["context"], batch["context_mask"], 1.0, grid),
-            _on_grid(batch["target"], batch["target_mask"], cosine, grid),
-        )
-
-    caption = (
-        "the picture, its context, and the cosine of predicted and true features at the targets; brighter is closer"
-    )
-    return Method(
+    return latent_prediction(
         "ijepa",
-        frozenset({"image"}),
-        make_views,
-        init,
-        loss,
-        encoders.readouts(nets, image.prepare(given)),
-        shows={"Prediction": Show(caption, show)},
-        teacher=lambda params: {"encoder": params["encoder"]},
-        coupled="the official sampler cuts every context to the batch's shortest"
-        if blocks.sampler == "official"
-        else "",
-        reads_teacher=True,
-        reads=encoders.last_blocks(vit),
+        fields=frozenset({"image"}),
+        field="image",
+        views=make_views,
+        masks=lambda batch, step, axis_name: blocks.of(batch, axis_name),
+        encoder=vit,
+        predictor=predictor,
+        grid=grid,
+        readouts=lambda nets: encoders.readouts(nets, image.prepare(given)),
+        picture=lambda part: part,
+        caption="the picture, its context, and the cosine of predicted and true features at the targets; brighter is closer",
+        coupled=blocks.coupled,
+        dtype=given.dtype,
     )
-
-
-def _on_grid(indices: jax.Array, mask: jax.Array, values: jax.Array | float, grid: int) -> jax.Array:
-    """(B, grid, grid): the mean of what is said of each patch, 0 where nothing is. ``indices`` are (B, ..., K)."""
-    weight = mask.astype(jnp.float32).reshape(len(indices), -1)
-    values = jnp.broadcast_to(values, indices.shape).reshape(weight.shape)
-
-    def one(indices, weight, values):
-        empty = jnp.zeros(grid**2)
-        return empty.at[indices].add(weight * values) / jnp.maximum(empty.at[indices].add(weight), 1.0)
-
-    return jax.vmap(one)(indices.reshape(weight.shape), weight, values).reshape(-1, grid, grid)

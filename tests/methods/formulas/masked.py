@@ -9,7 +9,7 @@ from small import BATCH, PATCH, PLACES, SIDE, WHOLE, WIDTH, linear, standardize
 
 from jssl.models import IJEPAPredictor, MAEDecoder
 
-from .case import ENCODER, FINE, by_hand
+from .case import ENCODER, FINE, STEP, by_hand
 
 D2V_MASK = {"ratio": 0.6, "min_block": 2}
 
@@ -89,11 +89,42 @@ def mae_of(v, p, image, encoder, decoder):
 
 @by_hand("ijepa", apart=4e-3, predictor=SMALL, blocks={"min_keep": 2})
 def ijepa(v, p, teacher, extra, raw):
+    return jepa_of(v, v["image"], p, teacher, ENCODER)
+
+
+BANDS = {"num_time": 2, "time_scale": (0.25, 0.25), "frequency_scale": (0.25, 0.25), "full": 2 * STEP}
+
+
+@by_hand(
+    "ajepa",
+    apart=4e-3,
+    encoder=OF_SOUNDS,
+    spectrogram=SPECTROGRAM,
+    predictor=SMALL,
+    blocks={"min_keep": 2},
+    bands=BANDS,
+)
+def ajepa(v, p, teacher, extra, raw):
+    late = v["turn"] < 0.5  # half way
+    assert late.any() and not late.all()
+    found = {
+        name: np.stack([v[f"{name}_{'bands' if bands else 'blocks'}"][i] for i, bands in enumerate(late)])
+        for name in ("context", "context_mask", "target", "target_mask")
+    }
+    side = SIDE // PATCH
+    for target, filled in zip(found["target"][late], found["target_mask"][late]):
+        rows, columns = np.divmod(target, side)  # two bands of time, then two of frequency, one patch wide
+        assert (filled.sum(1) == side).all() and (np.ptp(rows[:2, :side], axis=1) == 0).all()
+        assert (np.ptp(columns[2:, :side], axis=1) == 0).all()
+    return jepa_of(found, v["spectrogram"], p, teacher, OF_SOUNDS)
+
+
+def jepa_of(v, image, p, teacher, encoder):
     predictor = IJEPAPredictor(grid=SIDE // PATCH, out_dim=WIDTH, **SMALL)
-    whole = standardize(ENCODER(teacher["encoder"], v["image"]).tokens, -1, 1e-5)
+    whole = standardize(encoder(teacher["encoder"], image).tokens, -1, 1e-5)
     losses = []
     for context, kept in zip(v["context"].swapaxes(0, 1), v["context_mask"].swapaxes(0, 1)):
-        seen = ENCODER(p["encoder"], v["image"], indices=context, token_mask=kept).tokens
+        seen = encoder(p["encoder"], image, indices=context, token_mask=kept).tokens
         prediction = applied(predictor, p["predictor"], seen, context, kept, v["target"], v["target_mask"])
         for i, (blocks, filled) in enumerate(zip(v["target"], v["target_mask"])):
             errors = small.smooth_l1(prediction[i] - whole[i][blocks], 1.0).mean(-1)
