@@ -25,6 +25,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "float32")
 
 
+# They hold no examples, and as modules of doctests their one name would be taken twice.
+collect_ignore_glob = ["*/conftest.py"]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def compilation_cache(tmp_path_factory):
     """One on-disk cache for all workers of a test run: the same tiny step is compiled once, not once per test."""

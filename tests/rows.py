@@ -88,7 +88,7 @@ ROWS |= {
         "encoder": ROWS["ijepa"]["encoder"],
         "predictor": ROWS["ijepa"]["predictor"],
         "blocks": {"min_keep": 2},
-        "bands": {"full": 20},
+        "bands": {"full": 10},
     }
 }
 
