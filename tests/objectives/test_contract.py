@@ -280,7 +280,7 @@ def test_views_may_be_swapped(name):
             close(swapped_grads[argument], grads[i])
 
 
-@every_objective
+@pytest.mark.parametrize("row", slow_but("nt_xent", "dino_loss", "mae_loss", "causal_lm_loss"))
 def test_accumulation_over_half_batches(row):
     arrays = arrays_of(row)
     function = jax.jit(row.function)

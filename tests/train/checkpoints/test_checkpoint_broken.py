@@ -62,6 +62,7 @@ def test_whatever_happens_to_any_file_no_wrong_value_is_restored(tmp_path):
     assert 10 < steps.count(1) < len(steps)  # harm was done; and a few files do not matter (the layout at the save)
 
 
+@pytest.mark.slow
 def test_flipped_letter_in_the_record_is_not_taken_for_another_config(tmp_path, caplog):
     two_saves(tmp_path)
     record = tmp_path / "2" / "_CHECKPOINT_METADATA"
@@ -93,6 +94,7 @@ def test_nothing_whole_is_an_error_and_nothing_is_deleted(tmp_path, caplog):
     assert files(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_empty_folders_and_strange_names(tmp_path, caplog):
     assert Checkpointer(tmp_path / "none", every=1).restore(abstract(make_state())) is None
     assert Checkpointer(tmp_path / "none", every=1).latest_step() is None
