@@ -13,6 +13,8 @@ from jssl.train.state import init_state, make_views
 from jssl.train.step import make_train_step
 
 BATCH, SIZE = 16, 16
+# Where so many steps are run that the code should be fast: conftest.py has it unoptimised.
+OPTIMISED = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": False}
 RULES = sharding.table(min_size=32)  # small enough that tiny layers are split, too
 
 

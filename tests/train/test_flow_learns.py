@@ -2,6 +2,7 @@
 
 import jax
 import pytest
+from harness import OPTIMISED
 from rows import LIGHT
 
 from jssl import data, methods, sharding
@@ -29,9 +30,7 @@ def test_the_flow_of_what_moves_is_nearer_to_the_true_one_than_none():
     tx = optimizers.build("adamw", learning_rate=schedules.warmup_cosine(1e-2, 10, STEPS), weight_decay=0.0)
     state, specs = init_state(method, tx, jax.random.key(0), sources["train"].spec, mesh)
     step = make_train_step(method, tx, mesh, specs, momentum=schedules.cosine(0.9, 1.0, STEPS))
-    # So many steps that the code should be fast: conftest.py has it unoptimised.
-    optimised = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": False}
-    step = jax.jit(step, compiler_options=optimised)
+    step = jax.jit(step, compiler_options=OPTIMISED)
     feed = data.ResidentFeed(sources["train"], mesh, seed=0, global_batch=BATCH)
     for number in range(STEPS):
         state, _ = step(state, feed.batch(number))

@@ -10,6 +10,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+from harness import OPTIMISED
 from rows import ROWS, WAVE
 
 from jssl import data, methods, sharding
@@ -20,8 +21,6 @@ from jssl.train.step import make_train_step
 
 pytestmark = pytest.mark.slow
 BATCH, CLASSES, STEPS = 64, 8, 150
-# Unlike elsewhere in the tests, so many steps are run that the code should be fast: conftest.py has it unoptimised.
-OPTIMISED = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": False}
 NOISE = 0.3  # of sounds, beside a tone of amplitude one
 # Enough channels and codes for four tones; nothing is dropped, and masked spans are shorter than a tone.
 WAV2VEC2 = {

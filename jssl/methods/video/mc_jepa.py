@@ -113,8 +113,7 @@ def build(
     def flows(net, pyramids, size):
         """Both ways (2, B, *size, 2), from the maps (2, B, h, w, C) of two frames, pixels to the right and down."""
         both = pyramids, jax.tree.map(lambda x: x[::-1], pyramids)
-        found = net.together(lambda net, maps: resize_flow(net("flow", *maps), size), both)
-        return found
+        return net.together(lambda net, maps: resize_flow(net("flow", *maps), size), both)
 
     def run(net, batch):
         """(pooled of the views (2, B, D), their embeddings, flow both ways)."""
