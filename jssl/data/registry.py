@@ -118,7 +118,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     video:<folder, glob or archives>      clips of videos: frames, stride, clips, image_size
     audio:<folder, glob or archives>      sounds: rate, seconds, pattern, test
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
-    synthetic_clips:key=value,...         moving shapes made by code: num_examples, frames, image_size, seed, flow
+    synthetic_clips:key=value,...         moving shapes made by code: num_examples, frames, image_size, seed, flow, sound
     synthetic_sound:key=value,...         sounds made by code: num_examples, seconds, rate, seed
     ===================================== ==========================================================================
 

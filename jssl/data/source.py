@@ -55,8 +55,8 @@ class Source(abc.ABC):
     the height and width that the picture had before it was brought to (H, W), ``video`` (T, H, W, 3) uint8, ``audio``
     (T,) int16 or float32, one channel, and ``length`` () int32, its true number of samples, zeros behind it, ``speaker`` () int32,
     ``tokens`` (L,) int32, ``segments`` (L,) int32 (0 is padding; 1, 2, ... the documents packed into the row),
-    ``captions`` (C, L) int32, ``label`` () int32. A field that a data set does not have is absent. ``index`` is added by
-    the feeds.
+    ``captions`` (C, L) int32, ``label`` () int32. Where there are both ``video`` and ``audio``, they span the same time. A field
+    that a data set does not have is absent. ``index`` is added by the feeds.
 
     Attributes:
       spec: name -> shape and dtype of every field, fixed when the source is opened, whatever the files look like.

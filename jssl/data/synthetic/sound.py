@@ -9,29 +9,14 @@ from jssl.data.source import About
 from jssl.data.synthetic.drawing import uniform
 from jssl.data.synthetic.images import SyntheticSource
 from jssl.data.synthetic.made import MadeSource
+from jssl.data.synthetic.voices import HARMONICS, TIMBRES, voice
 
 __all__ = ["SyntheticSoundSource"]
 
 _VERSION = 1  # raise it when the sounds change
 _FRAMES = 8  # of a clip in a second
 _OWN = 0x50D  # sounds draw other numbers than pictures of the same seed
-# The timbre of each shape: the weights of eight harmonics, how fast it dies away (1/s), and its pulses per second.
-_TIMBRES = np.array(
-    [
-        (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        (1.0, 0.0, 0.7, 0.0, 0.5, 0.0, 0.4, 0.0, 0.0, 0.0),
-        (0.1, 0.8, 0.1, 0.8, 0.1, 0.6, 0.1, 0.6, 0.0, 0.0),
-        (0.3, 0.2, 0.2, 0.2, 0.9, 0.9, 0.9, 0.9, 0.0, 0.0),
-        (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 6.0, 0.0),
-        (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 7.0),
-        (1.0, 0.0, 0.7, 0.0, 0.5, 0.0, 0.4, 0.0, 6.0, 0.0),
-        (0.1, 0.8, 0.1, 0.8, 0.1, 0.6, 0.1, 0.6, 0.0, 11.0),
-        (0.3, 0.2, 0.2, 0.2, 0.9, 0.9, 0.9, 0.9, 0.0, 7.0),
-        (1.0, 0.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0, 6.0, 11.0),
-    ]
-)
-_HARMONICS = 8
-_DRAWS = 6 + _HARMONICS
+_DRAWS = 6 + HARMONICS
 
 
 class SyntheticSoundSource(MadeSource):
@@ -80,25 +65,21 @@ class SyntheticSoundSource(MadeSource):
         return {
             "audio": np.stack([audio for audio, _ in made]),
             "length": np.array([length for _, length in made], np.int32),
-            "label": (index % len(_TIMBRES)).astype(np.int32),
+            "label": (index % len(TIMBRES)).astype(np.int32),
         }
 
     def _sound(self, index: int) -> tuple[np.ndarray, int]:
         """(T,) int16, and how much of it is sound."""
         drawn = uniform(self._seed, self.split, np.array([index]), _DRAWS + self._samples)[0].astype(np.float64)
-        middle, loud, onset, end, noise, pulse = drawn[: _DRAWS - _HARMONICS]
-        phases = drawn[_DRAWS - _HARMONICS : _DRAWS]
-        timbre = _TIMBRES[index % len(_TIMBRES)]
-        weights, (decay, pulses) = timbre[:_HARMONICS], timbre[_HARMONICS:]
+        middle, loud, onset, end, noise, pulse = drawn[: _DRAWS - HARMONICS]
+        phases = drawn[_DRAWS - HARMONICS : _DRAWS]
+        shape = index % len(TIMBRES)
         length = round(self._samples * (0.6 + 0.4 * end))
         time = np.arange(length) / self._rate
         pitch = 110 * 2 ** (middle + self._world.height(index, time * _FRAMES) - 0.5)
-        turns = np.cumsum(pitch) / self._rate
-        order = np.arange(1, _HARMONICS + 1)[:, None]
-        heard = order * pitch < self._rate / 2  # what a rate cannot hold is left out, not folded back
-        waves = np.where(heard, np.sin(2 * np.pi * (order * turns + phases[:, None])), 0.0)
-        tone = weights @ waves / np.sqrt((weights**2).sum() / 2)
+        tone = voice(shape, pitch, phases, self._rate)
         since = time - 0.2 * onset * length / self._rate
+        decay, pulses = TIMBRES[shape, HARMONICS:]
         envelope = np.where(since > 0, np.exp(-decay * since.clip(0)), 0.0) * (since / 0.01).clip(0, 1)
         if pulses:
             envelope *= 0.5 + 0.5 * np.sin(2 * np.pi * (pulses * time + pulse))

@@ -8,6 +8,8 @@ from jssl.data.synthetic.clips import CLASSES
 
 FROZEN = [[122, 113, 133, 135], [177, 252, 125, 177], [193, 217, 157, 183], [181, 12, 140, 166]]
 
+HEARD = [-497, -994, -1525, -1242]
+
 
 def test_deterministic_in_parts_and_as_a_whole():
     source = open_source("synthetic_clips:num_examples=70,frames=5,image_size=16,flow=1")
@@ -73,7 +75,45 @@ def test_the_flow_takes_each_frame_to_the_next():
     assert moved / total < 12 < still / total / 2, (moved / total, still / total)
 
 
-@pytest.mark.parametrize("options", ["frames=3", "image_size=7", "flow=2", "num_examples=0"])
+def test_sound_leaves_the_pictures_as_they_are_and_has_a_class_of_its_own():
+    silent, source = (
+        open_source(f"synthetic_clips:num_examples=40,image_size=16{more}") for more in ("", ",sound=8000")
+    )
+    examples, plain = stack(source), stack(silent)
+    np.testing.assert_array_equal(examples["video"], plain["video"])
+    assert examples["audio"].shape == (40, 8000) and examples["audio"].dtype == np.int16
+    assert (examples["length"] == 8000).all() and source.about.sample_rate == 8000 and silent.about.sample_rate is None
+    assert source.fingerprint != silent.fingerprint and set(examples["timbre"]) <= set(range(10))
+    assert len(set(examples["timbre"])) > 6 and (source._examples(np.array([7]))["audio"] == examples["audio"][7]).all()
+    assert abs(examples["audio"][13, 4000:4004].astype(int) - HEARD).max() <= 1
+
+
+def test_each_copy_is_heard_at_its_height_in_every_frame():
+    source = open_source("synthetic_clips:num_examples=120,image_size=8,frames=8,sound=8000")
+    examples, index = stack(source), np.arange(120)
+    y = source._factors(index, index % 6)["y"].reshape(120, 8, -1)
+    count = source._factors(index, index % 6)["count"].reshape(120, 8)[:, 0]
+    frequency = np.fft.rfftfreq(8000, 1 / 8000)
+    circles = np.flatnonzero(examples["timbre"] == 0)  # pure tones
+    assert len(circles) > 5
+
+    def heard(row, heights):
+        """The share of the power that is near the pitches of these heights, frame by frame."""
+        shares = []
+        for frame in range(8):
+            part = examples["audio"][row, 1000 * frame : 1000 * (frame + 1)] * np.hanning(1000)
+            power = np.abs(np.fft.rfft(part, 8000)) ** 2
+            near = np.abs(frequency[:, None] - 110 * 4 ** heights[frame]) < 0.06 * 110 * 4 ** heights[frame]
+            shares.append(power[near.any(1)].sum() / power[frequency < 600].sum())
+        return np.mean(shares)
+
+    own = np.array([heard(row, 1 - y[row, :, : count[row]]) for row in circles])
+    other = np.array([heard(row, 1 - y[(row + 6) % 120, :, : count[row]]) for row in circles])
+    backwards = np.array([heard(row, 1 - y[row, ::-1, : count[row]]) for row in circles])
+    assert own.min() > 0.7 and other.mean() < 0.6 and backwards.mean() < own.mean() - 0.05, (own, other, backwards)
+
+
+@pytest.mark.parametrize("options", ["frames=3", "image_size=7", "flow=2", "num_examples=0", "sound=1"])
 def test_bad_options_are_one_line(options):
     with pytest.raises(ValueError, match=options):
         open_source(f"synthetic_clips:{options}")
