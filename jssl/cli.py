@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     args, rest = parser.parse_known_args(argv)
     args.overrides = [word.removeprefix("--config.") for word in rest if word.startswith("--config.")]
     unknown = [word for word in rest if not word.startswith("--config.")]
-    if unknown or (args.overrides and args.command not in ("pretrain", "plan", "bench", "views")):
+    if unknown or (args.overrides and args.command not in ("pretrain", "plan", "bench", "views", "study")):
         parser.error(f"unknown argument {(unknown or rest)[0]!r}; overrides are written --config.key=value")
     logging.basicConfig(level=logging.WARNING, format="jssl: %(message)s")
     return _one_line(args)

@@ -6,6 +6,9 @@ import sys
 
 __all__ = ["add_commands"]
 
+STUDIES = {"collapse": "breakages of methods, and what the diagnosis says"}
+"""Each is ``STUDY`` of the module of its name in ``jssl.study``."""
+
 
 def add_commands(commands) -> None:
     """Adds every subcommand: what it takes, and as ``run`` the function of the arguments that does it.
@@ -105,14 +108,12 @@ def add_commands(commands) -> None:
     views.add_argument("--num", type=int, default=8, help="examples (rows)")
     views.set_defaults(run=_views)
 
-    study = commands.add_parser("study", help="answer a question with runs of its own: collapse")
-    study.add_argument(
-        "name", choices=("collapse",), help="collapse: breakages of methods, and what the diagnosis says"
-    )
-    study.add_argument(
-        "--workdir", default="runs/study", help="takes a run for each row; a finished one is not repeated"
-    )
+    study = commands.add_parser("study", help=f"answer a question with runs of its own: {', '.join(STUDIES)}")
+    study.add_argument("name", choices=tuple(STUDIES), help="; ".join(f"{n}: {asks}" for n, asks in STUDIES.items()))
+    study.add_argument("--workdir", help="takes a run for each row; a finished one is not repeated; runs/study_NAME")
     study.add_argument("--rows", metavar="ROW,ROW", default="", help="some of them; all by default")
+    study.add_argument("--data", help="another source than the study's own")
+    study.add_argument("--full", action="store_true", help="the recipes of the papers, for an accelerator")
     study.add_argument("--json", action="store_true", help="JSON instead of a table")
     study.set_defaults(run=_study)
 
@@ -235,10 +236,19 @@ def _views(args) -> int:
 def _study(args) -> int:
     import json
 
-    from jssl.study.collapse import markdown, study_collapse
+    from jssl.study import frame
 
-    rows = study_collapse(args.workdir, [name for name in args.rows.split(",") if name], tell=_tell)
-    print(json.dumps(rows, indent=1) if args.json else markdown(rows))
+    study = frame.find(args.name)
+    found = frame.run_study(
+        study,
+        args.workdir or f"runs/study_{args.name}",
+        [name for name in args.rows.split(",") if name],
+        data=args.data,
+        full=args.full,
+        overrides=args.overrides,
+        tell=_tell,
+    )
+    print(json.dumps(found, indent=1) if args.json else study.table(found))
     return 0
 
 

@@ -1,66 +1,38 @@
 """``jssl study collapse``: what each breakage of a method does, and whether the diagnosis names it."""
 
-import json
 import pathlib
 from collections.abc import Sequence
 
 from jssl.data import open_source
 from jssl.evaluation import protocols
-from jssl.hints import nearest
 from jssl.report.diagnose import diagnose_run
 from jssl.report.run import load_run
 from jssl.study.breakages import registered
 from jssl.study.collapse_rows import ROWS, Row
-from jssl.train.loop import pretrain
-from jssl.train.workdir import write_json
+from jssl.study.frame import Study
 
-__all__ = ["markdown", "study_collapse"]
-
-FILE = "study.json"
-"""In the folder of a row: what was found. A row that has it is not run again."""
+__all__ = ["STUDY"]
 
 
-def study_collapse(workdir: str, rows: Sequence[str] = (), *, tell=print) -> list[dict]:
-    """Trains, evaluates and diagnoses rows that are not finished yet; the same call continues where it stopped.
-
-    Args:
-      workdir: has a folder, a workdir of ``jssl pretrain``, for each row.
-      rows: names; all of ``ROWS`` if empty.
-      tell: is given a line for each row that is finished.
-
-    Returns:
-      Per row ``name``, ``says``, ``linear`` and ``knn`` (accuracies on held-out examples), ``rankme`` and ``mean_cosine`` (of
-      the encoder, with those of the projector or head, if there is one, as ``head_...``), ``untrained_knn``,
-      ``verdict``, ``expected`` and ``evidence``.
-
-    Raises:
-      ValueError: no such row, or a folder with another run in it.
-    """
-    known = {row.name: row for row in ROWS}
-    for name in rows:
-        if name not in known:
-            raise ValueError(f"the study has no row {name!r}{nearest(name, known)}")
-    found = []
-    for row in [known[name] for name in rows] or ROWS:
-        found.append(_finished(row, pathlib.Path(workdir).expanduser() / row.name))
-        tell(f"{row.name}: {found[-1]['verdict']}")
-    return found
+def rows(data: str | None, full: bool) -> Sequence[Row]:
+    """The rows; ValueError for other data or another size, of which no verdict is expected."""
+    if data or full:
+        raise ValueError(
+            "study collapse expects its verdicts on its own data and at its own size; leave --data and --full out"
+        )
+    return ROWS
 
 
-def _finished(row: Row, folder: pathlib.Path) -> dict:
-    file = folder / FILE
-    if file.exists():
-        return json.loads(file.read_text())
-    with registered():
-        pretrain(row.config(), str(folder), progress=False)
-        report = diagnose_run(str(folder))
-        linear = _linear(folder)
+def measure(row: Row, folder: pathlib.Path) -> dict:
+    """What is found of a run: ``linear`` and ``knn`` (accuracies on held-out examples), ``rankme`` and ``mean_cosine`` (of
+    the encoder, with those of the projector or head, if there is one, as ``head_...``), ``untrained_knn``, ``verdict``,
+    ``expected`` and ``evidence``."""
+    report = diagnose_run(str(folder))
     default, *others = report["figures"]
     features = report["figures"][default]["trained"]
-    found = {
-        "name": row.name,
+    return {
         "says": row.says,
-        "linear": linear,
+        "linear": _linear(folder),
         "knn": report["run"]["knn"],
         "untrained_knn": report["untrained_run"]["knn"],
         **{key: features[key] for key in ("rankme", "mean_cosine")},
@@ -74,8 +46,6 @@ def _finished(row: Row, folder: pathlib.Path) -> dict:
         "source": row.source,
         "evidence": report["evidence"],
     }
-    write_json(file, found)
-    return found
 
 
 def _linear(folder: pathlib.Path) -> float:
@@ -84,12 +54,15 @@ def _linear(folder: pathlib.Path) -> float:
     return protocols.evaluate({"encoder": loaded.encoder(sources)}, protocols=("linear",))["encoder"]["linear"]
 
 
-def markdown(rows: Sequence[dict]) -> str:
-    """The table of what ``study_collapse`` returns."""
+def markdown(found: dict) -> str:
+    """The table of what ``run_study`` returns."""
     heads = ("run", "linear %", "k-NN %", "untrained k-NN %", "RankMe", "mean cosine", "verdict", "expected")
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
-    for row in rows:
+    for row in found["rows"]:
         accuracies = [f"{100 * row[name]:.1f}" for name in ("linear", "knn", "untrained_knn")]
         cells = [row["says"], *accuracies, f"{row['rankme']:.1f}", f"{row['mean_cosine']:.3f}"]
         lines.append(f"| {' | '.join([*cells, row['verdict'], row['expected']])} |")
     return "\n".join(lines)
+
+
+STUDY = Study(rows, measure, markdown, lambda row: row["verdict"], around=registered)

@@ -8,7 +8,7 @@ import pytest
 from jssl import methods
 from jssl.cli import main
 from jssl.data import registry as sources
-from jssl.study import breakages, collapse
+from jssl.study import breakages, collapse, frame
 from jssl.study.collapse_rows import ROWS
 
 BY_NAME = {row.name: row for row in ROWS}
@@ -63,7 +63,7 @@ def test_a_finished_row_is_not_repeated(tmp_path, capsys):
     assert told.err == "simclr: healthy\n"
     assert told.out.splitlines()[-1] == "| SimCLR | 50.0 | 25.0 | 12.5 | 9.0 | 0.500 | healthy | healthy |"
     assert main([*arguments, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [FOUND]
+    assert json.loads(capsys.readouterr().out) == {"rows": [FOUND]}
 
 
 def test_an_unknown_row_is_one_line(tmp_path, capsys):
@@ -74,6 +74,6 @@ def test_an_unknown_row_is_one_line(tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["simclr_tagged"])
 def test_a_breakage_gets_the_verdict_that_is_expected(name, tmp_path):
-    (found,) = collapse.study_collapse(str(tmp_path), [name], tell=lambda line: None)
+    (found,) = frame.run_study(collapse.STUDY, str(tmp_path), [name], tell=lambda line: None)["rows"]
     assert found["verdict"] == found["expected"] != "healthy"
     assert json.loads((tmp_path / name / "study.json").read_text()) == found
