@@ -25,12 +25,14 @@ _KINDS: dict[str, Any] = {
     "synthetic_text": ("jssl.data.synthetic.text", "SyntheticTextSource"),
     "synthetic_clips": ("jssl.data.synthetic.clips", "SyntheticClipsSource"),
     "synthetic_sound": ("jssl.data.synthetic.sound", "SyntheticSoundSource"),
+    "synthetic_rooms": ("jssl.data.synthetic.rooms", "SyntheticRoomsSource"),
 }
 _MADE = (
     "synthetic",
     "synthetic_text",
     "synthetic_clips",
     "synthetic_sound",
+    "synthetic_rooms",
 )  # by code: no path, and options behind the colon
 _WHOLE = (
     "tar",
@@ -120,6 +122,7 @@ def open_source(spec: str, split: str = "train", **defaults) -> Source:
     synthetic_text:key=value,...          sentences made by code: num_examples, length, seed
     synthetic_clips:key=value,...         moving shapes made by code: num_examples, frames, image_size, seed, flow, sound
     synthetic_sound:key=value,...         sounds made by code: num_examples, seconds, rate, seed
+    synthetic_rooms:key=value,...         a dot that acts in two rooms: num_examples, frames, image_size, seed, doors
     ===================================== ==========================================================================
 
     Options follow a question mark: "folder:photos?image_size=96&on_error=skip". Pictures may differ in size: each is

@@ -52,11 +52,12 @@ class Source(abc.ABC):
     """A data set with random access.
 
     An example is a dict of named arrays. Names mean the same everywhere: ``image`` (H, W, 3) uint8, ``size`` (2,) int32,
-    the height and width that the picture had before it was brought to (H, W), ``video`` (T, H, W, 3) uint8, ``audio``
-    (T,) int16 or float32, one channel, and ``length`` () int32, its true number of samples, zeros behind it, ``speaker`` () int32,
-    ``tokens`` (L,) int32, ``segments`` (L,) int32 (0 is padding; 1, 2, ... the documents packed into the row),
-    ``captions`` (C, L) int32, ``label`` () int32. Where there are both ``video`` and ``audio``, they span the same time. A field
-    that a data set does not have is absent. ``index`` is added by the feeds.
+    the height and width that the picture had before it was brought to (H, W), ``video`` (T, H, W, 3) uint8, ``actions``
+    (T - 1, A) float32, what was done between each frame and the next, ``audio`` (T,) int16 or float32, one channel, and
+    ``length`` () int32, its true number of samples, zeros behind it, ``speaker`` () int32, ``tokens`` (L,) int32, ``segments``
+    (L,) int32 (0 is padding; 1, 2, ... the documents packed into the row), ``captions`` (C, L) int32, ``label`` () int32. Where
+    there are both ``video`` and ``audio``, they span the same time. A field that a data set does not have is absent. ``index``
+    is added by the feeds.
 
     Attributes:
       spec: name -> shape and dtype of every field, fixed when the source is opened, whatever the files look like.
