@@ -93,10 +93,10 @@ class Campaign:
         self.run(self.folder / "timed")
         return time.monotonic() - began
 
-    def interrupted(self, name: str) -> pathlib.Path:
+    def interrupted(self, name: str, straight: pathlib.Path | None = None) -> pathlib.Path:
         """A workdir as after a kill between the last checkpoint but one and the end."""
         workdir = self.folder / name
-        shutil.copytree(self.straight, workdir)
+        shutil.copytree(straight or self.straight, workdir)
         shutil.rmtree(workdir / "checkpoints" / str(STEPS))
         return workdir
 

@@ -82,10 +82,10 @@ def children(pid: int) -> list[int]:
 
 
 def reads_pictures(method: str) -> bool:
-    """Whether a method trains on pictures alone."""
+    """Whether a method trains on pictures alone, with classes or without."""
     from jssl.methods import REGISTRY
 
-    return not {"captions", "text"}.intersection(REGISTRY[method].asks)
+    return REGISTRY[method].reads == ("image",) and not set(REGISTRY[method].asks) - {"labels"}
 
 
 def picture(number: int) -> bytes:

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 
@@ -110,6 +111,22 @@ def quota(c: Campaign) -> str:
     return f"{one_line(c.run(workdir, code=2, file_size=size - 200), 'metrics: cannot write')}, {c.goes_on(workdir)}"
 
 
+BOUND_BY_MODES = "import ctypes, os, sys; ctypes.CDLL(None).prctl(24, 1); os.execvp(sys.argv[1], sys.argv[1:])"
+"""Starts a command without CAP_DAC_OVERRIDE (prctl's PR_CAPBSET_DROP), by which root may write everywhere."""
+
+
+@fault("workdir read-only")
+def read_only(c: Campaign) -> str:
+    workdir = c.interrupted("read_only")
+    modes = {path: path.stat().st_mode for path in [workdir, *workdir.rglob("*")]}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    errors = c.run(workdir, code=2, launcher=[sys.executable, "-c", BOUND_BY_MODES])
+    for path, mode in modes.items():
+        path.chmod(mode)
+    return f"{one_line(errors, 'cannot be written')}, {c.goes_on(workdir)}"
+
+
 @fault("two runs in one workdir")
 def two_runs(c: Campaign) -> str:
     workdir = c.folder / "two"
@@ -177,7 +194,7 @@ def clock_set_back(c: Campaign) -> str:
 @fault("unreadable pictures")
 def pictures(c: Campaign) -> str:
     if not files.reads_pictures(c.method):
-        return "-"
+        return "does not apply"
     source = files.damaged_pictures(c.folder / "pictures")
     data = "--config.data.feed=grain"
     told = one_line(c.run(c.folder / "p1", f"--config.data.source=folder:{source}", data, code=2), "cannot read")
@@ -190,7 +207,7 @@ def pictures(c: Campaign) -> str:
 @fault("archives cut short, or with members that escape")
 def archives(c: Campaign) -> str:
     if not files.reads_pictures(c.method):
-        return "-"
+        return "does not apply"
     short, escaping = files.damaged_archives(c.folder / "archives")
     told = one_line(c.run(c.folder / "a1", f"--config.data.source=tar:{short}", code=2), short.name)
     c.run(c.folder / "a2", f"--config.data.source=tar:{escaping}")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
+import fault_files as files
 from fault_campaign import Campaign
 from fault_list import fault
 
@@ -70,3 +71,18 @@ for how in (signal.SIGKILL, signal.SIGSTOP):
         fault(f"{how.name} of the {name} of two processes")(functools.partial(lost, how=how, whom=whom))
 fault("SIGTERM to one of two processes")(functools.partial(ended, whom=[1]))
 fault("SIGTERM to both of two processes")(functools.partial(ended, whom=[0, 1]))
+
+
+@fault("two processes instead of one")
+def more_processes(c: Campaign) -> str:
+    workdir = c.interrupted("more_processes")
+    c.run(workdir, launcher=TWO)
+    return f"largest relative difference of the loss {files.loss_difference(workdir, c.straight):.0e}"
+
+
+@fault("one process instead of two")
+def fewer_processes(c: Campaign) -> str:
+    straight = c.straight_of(TWO)
+    workdir = c.interrupted("fewer_processes", straight)
+    c.run(workdir)
+    return f"largest relative difference of the loss {files.loss_difference(workdir, straight):.0e}"

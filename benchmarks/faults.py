@@ -1,14 +1,15 @@
 """Does a run survive? Injects faults into tiny runs of the command, and tabulates what came of each.
 
-python benchmarks/faults.py --methods simclr,mae
+python benchmarks/faults.py --methods simclr,mae [--faults SIGKILL]
 
-The recipes are the tiny ones of the test suite. A row is a fault, a column a method; rows that are not asked for stay as they are
-where the methods are the same. Where a run goes on after its fault, its
+The recipes are the tiny ones of the test suite. A row is a fault, a column a method. Where a run goes on after its fault, its
 last state is compared with that of an undisturbed run, array by array, by the fingerprints in their checkpoints. Processes
-are really killed, files really broken, and disks full by the kernel's own refusal.
+are really killed, files really broken, and disks full by the kernel's own refusal. Writes results/faults.json and
+results/faults.md after every fault; outcomes that are not asked for again stay as they are.
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from fault_list import FAULTS  # noqa: E402
 
 from jssl.methods import REGISTRY  # noqa: E402
 
+Outcomes = dict[str, dict[str, str]]
+"""Method -> fault -> what came of it."""
+
 
 def attempt(title: str, campaign: Campaign) -> str:
     """What came of a fault, in a few words."""
@@ -32,48 +36,56 @@ def attempt(title: str, campaign: Campaign) -> str:
         return f"FAILED: {' '.join(str(error).split())}"
 
 
-def table(outcomes: dict[str, dict[str, str]]) -> str:
+def kept(folder: pathlib.Path) -> Outcomes:
+    """What came of earlier campaigns."""
+    file = folder / "faults.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def keep(folder: pathlib.Path, method: str, title: str, outcome: str) -> None:
+    """Adds one outcome to both files of a folder."""
+    outcomes = kept(folder)
+    outcomes.setdefault(method, {})[title] = outcome
+    (folder / "faults.json").write_text(json.dumps(outcomes, indent=1) + "\n")
+    head = (
+        "# Faults\n\nMade by `python benchmarks/faults.py --methods ...`, in several calls, some of them on earlier versions; an "
+        "empty cell was not tried.\n\n"
+    )
+    (folder / "faults.md").write_text(head + table(outcomes))
+
+
+def table(outcomes: Outcomes) -> str:
     """Markdown: faults x methods."""
-    methods = list(next(iter(outcomes.values())))
-    lines = [["fault", *methods], ["---"] * (len(methods) + 1)]
-    lines += [[title, *row.values()] for title, row in outcomes.items()]
+    lines = [["fault", *outcomes], ["---"] * (len(outcomes) + 1)]
+    for title in FAULTS:
+        cells = [of_method.get(title, "") for of_method in outcomes.values()]
+        lines += [[title, *cells]] if any(cells) else []
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n" for cells in lines)
-
-
-def kept(file: pathlib.Path, methods: list[str]) -> dict[str, dict[str, str]]:
-    """The outcomes that a table of the same methods has already."""
-    lines = file.read_text().splitlines() if file.exists() else []
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    if not rows or rows[0][1:] != methods:
-        return {}
-    return {title: dict(zip(methods, cells)) for title, *cells in rows[2:]}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Writes the table; 1 if anything failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", default="simclr,moco,dino,mae,causal_lm", help="names separated by commas")
-    parser.add_argument("--faults", default="", help="a part of the titles of those to inject")
+    parser.add_argument("--faults", default="", help="parts of the titles of those to inject, separated by commas")
     parser.add_argument("--kills", type=int, default=3, help="how often a run is killed at a random moment")
-    parser.add_argument("--out", default=HERE / "results" / "faults.md", type=pathlib.Path)
+    parser.add_argument("--out", default=HERE / "results", type=pathlib.Path, help="the folder of both files")
     args = parser.parse_args(argv)
-    titles = [title for title in FAULTS if args.faults in title]
+    titles = [title for title in FAULTS if any(part in title for part in args.faults.split(","))]
     if not titles:
         parser.error(f"no fault has {args.faults!r} in its title; there are: {'; '.join(FAULTS)}")
     if unknown := [name for name in args.methods.split(",") if name not in REGISTRY]:
         parser.error(f"no method {unknown[0]!r}; there are {', '.join(sorted(REGISTRY))}")
-    outcomes: dict[str, dict[str, str]] = {title: {} for title in titles}
+    failed = False
     for method in args.methods.split(","):
         with tempfile.TemporaryDirectory() as folder:
             campaign = Campaign(method, pathlib.Path(folder) / method, kills=args.kills)
             for title in titles:
-                outcomes[title][method] = attempt(title, campaign)
-                print(f"{method}: {title}: {outcomes[title][method]}", flush=True)
-        done = list(outcomes[titles[0]])  # a campaign that is stopped leaves what it has
-        rows = kept(args.out, done) | outcomes
-        head = f"# Faults\n\n`python benchmarks/faults.py --methods {','.join(done)}`, in one call or, by `--faults`, several\n\n"
-        args.out.write_text(f"{head}{table({title: rows[title] for title in FAULTS if title in rows})}")
-    return int(any(cell.startswith("FAILED") for row in outcomes.values() for cell in row.values()))
+                outcome = attempt(title, campaign)
+                print(f"{method}: {title}: {outcome}", flush=True)
+                keep(args.out, method, title, outcome)
+                failed |= outcome.startswith("FAILED")
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -66,18 +66,25 @@ def locked(folder: pathlib.Path) -> Iterator[Callable[[], None]]:
 
     Raises:
       ValueError: another run holds it.
+      OSError: it cannot be made or written.
     """
     if not processes.first():
         yield lambda: None
         return
     made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
-    file = _take(path)
-    file.seek(0)
-    file.truncate()
-    json.dump({"host": socket.gethostname(), "pid": os.getpid(), "start": _now()}, file)
-    file.flush()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _take(path)
+        file.seek(0)
+        file.truncate()
+        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "start": _now()}, file)
+        file.flush()
+    except OSError as error:
+        told = (
+            f"workdir {folder} cannot be written: {error.strerror or error}; fix its permissions or use another folder"
+        )
+        raise OSError(told) from error
 
     def check():
         if not _same(path, file):

@@ -3,9 +3,11 @@
 import json
 import multiprocessing
 import os
+import pathlib
 import shutil
 import signal
 import socket
+import tempfile
 import time
 
 import pytest
@@ -117,3 +119,20 @@ def test_paths(tmp_path, monkeypatch):
         workdir_path("~/file")
     with pytest.raises(ValueError, match="workdir s3://bucket/run: runs are written to local or mounted folders"):
         workdir_path("s3://bucket/run")
+
+
+def test_a_folder_that_may_not_be_written_is_told():
+    with tempfile.TemporaryDirectory() as parent:
+        os.chmod(parent, 0o555)
+        user = os.geteuid()
+        if user == 0:  # root may write everywhere
+            os.seteuid(65534)
+        try:
+            for folder in (pathlib.Path(parent), pathlib.Path(parent) / "new"):
+                with pytest.raises(OSError, match=f"workdir {folder} cannot be written: Permission denied; fix"):
+                    with locked(folder):
+                        pass
+        finally:
+            if user == 0:
+                os.seteuid(0)
+            os.chmod(parent, 0o755)
