@@ -56,6 +56,8 @@ def rows(runs: list[dict]) -> list[dict]:
         columns = [figures(run) for run in own]
         row = {name: interval([column[name] for column in columns]) for name in COLUMNS}
         about = {"method": method, "labels": own[0]["labels"], "dimension": own[0]["encoder"]["dimension"]}
+        if verdicts := sorted({run["verdict"] for run in own if "verdict" in run}):  # older runs have none
+            about["verdict"] = ", ".join(verdicts)
         table.append({**about, "seeds": [run["seed"] for run in own], **row})
     return sorted(table, key=lambda row: -row["knn"]["mean"])
 
@@ -72,10 +74,12 @@ def markdown(result: dict) -> str:
     """The page: how it was made, then the table; a failed run has a row of its own."""
     runs = result["runs"]
     finished = [run for run in runs if "error" not in run]
-    names = ["method", *(title for title, _, _ in COLUMNS.values())]
+    judged = any("verdict" in row for row in result["rows"])
+    names = ["method", *(title for title, _, _ in COLUMNS.values()), *["verdict"] * judged]
     table = [names, ["---"] * len(names)]
     encoders = result["rows"] + ([result["pixels"]] if result["pixels"] else [])
-    table += [line(row) for row in sorted(encoders, key=lambda row: -row["knn"]["mean"])]
+    for row in sorted(encoders, key=lambda row: -row["knn"]["mean"]):
+        table.append([*line(row), *[row.get("verdict", "-")] * judged])
     for run in runs:
         if "error" in run:
             error = f"failed: {run['error']}".replace("|", "\\|")
@@ -108,6 +112,8 @@ def about(runs: list[dict], finished: list[dict]) -> list[str]:
         f"- Machine: {every('machine', runs)}{device}; jax {every('jax', runs)}; {every('date', runs)}. "
         "Peak memory is the training process's, data set included.",
     ]
+    if any("verdict" in run for run in finished):
+        lines.append("- Verdict: of `jssl diagnose`, on the held-out images that a run evaluates itself on.")
     if seeds > 1:
         lines.append(f"- {seeds} seeds: mean ± half width of the 95 % t-interval.")
     return lines

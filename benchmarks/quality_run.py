@@ -24,6 +24,7 @@ from jssl.config import load_config
 from jssl.data.card import Card
 from jssl.evaluation import Raw, protocols
 from jssl.methods import complete_options
+from jssl.report.diagnose import diagnose_run
 from jssl.report.run import Loaded, load_run
 from jssl.train import loop, setup
 from jssl.train.metrics import read_metrics
@@ -73,6 +74,7 @@ def train_and_evaluate(args) -> dict:
         "peak_memory_mib": peak,
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         **evaluate(loaded, pathlib.Path(args.cache)),
+        **diagnosed(args.workdir),
         "config": loaded.run.config.to_dict(),  # every length in steps
     }
 
@@ -148,6 +150,12 @@ def evaluate(loaded: Loaded, cache: pathlib.Path) -> dict:
         "pixels": cached(cache, "pixels", data, lambda: figures(Raw(sources))),
         **{f"num_{split}": len(source) for split, source in sources.items()},
     }
+
+
+def diagnosed(workdir: str) -> dict:
+    """What ``jssl diagnose`` says of the run."""
+    report = diagnose_run(workdir)
+    return {"verdict": report["verdict"], "evidence": report["evidence"]}
 
 
 def reading(loaded: Loaded, example: dict) -> list:

@@ -24,6 +24,7 @@ class History(NamedTuple):
       nonfinite: steps of the lines, or the one that ended the run, whose loss or gradient norm was not finite.
       skipped: share of the updates that were skipped, of the latter half of the lines.
       spikes: steps of the lines whose loss and gradient norm jumped.
+      gradients: of the lines, in order: ``step``, ``all`` and, by its name, the gradient norm of each network.
     """
 
     evaluations: tuple[dict[str, Any], ...] = ()
@@ -31,14 +32,15 @@ class History(NamedTuple):
     nonfinite: tuple[int, ...] = ()
     skipped: float = 0.0
     spikes: tuple[int, ...] = ()
+    gradients: tuple[dict[str, Any], ...] = ()
 
 
 def history(lines: Sequence[dict], *, stopped: int | None = None) -> History:
     """Reads the lines of ``metrics.jsonl``.
 
     Args:
-      lines: dicts with ``step``; "loss", "grad_norm" and perhaps "skipped" of the training, "eval/..." of the held-out
-        examples, "nonfinite" the names of those that JSON cannot hold.
+      lines: dicts with ``step``; "loss", "grad_norm" and perhaps "grad_norm/<network>" and "skipped" of the training,
+        "eval/..." of the held-out examples, "nonfinite" the names of those that JSON cannot hold.
       stopped: the step whose loss or gradient norm ended the run; one that the run has passed since does not count.
 
     >>> lines = [{"step": n, "loss": 1.0 + 0.01 * (n % 3), "grad_norm": 1.0 + 0.01 * (n % 2)} for n in range(20)]
@@ -64,7 +66,13 @@ def history(lines: Sequence[dict], *, stopped: int | None = None) -> History:
         tuple(nonfinite),
         float(np.mean(latter)) if latter else 0.0,
         _spikes(training),
+        tuple(_gradients(line) for line in training if "grad_norm" in line),
     )
+
+
+def _gradients(line: dict) -> dict[str, Any]:
+    parts = {name.removeprefix("grad_norm/"): line[name] for name in line if name.startswith("grad_norm/")}
+    return {"step": line["step"], "all": line["grad_norm"], **parts}
 
 
 def _spikes(training: Sequence[dict]) -> tuple[int, ...]:

@@ -22,6 +22,9 @@ fair yes or no tells 0.69."""
 FEW_PROTOTYPES = 3.0
 """A perplexity of the targets below this is a collapse on one or two prototypes, which nothing leads out of: sound targets use
 tens. DINO without centring has 1.0 to 2.0 of 128 after 150 steps."""
+FEW_CODES = 1.5
+"""Codes that a group of a quantiser uses, below which all frames have one: nothing is left to tell apart, and a contrastive loss
+that is low for it. Sound quantisers use tens."""
 RANK_SHARE = 0.5
 """A RankMe below this share of the untrained encoder's is a dimensional collapse. Of the 48 measured runs of the 24 small
 recipes, on CIFAR-10 and on the synthetic pictures, three are below it, at 0.20, 0.27 and 0.30; the next is at 0.97."""
@@ -70,7 +73,8 @@ def judge(
 
     Args:
       trained: of the encoder on held-out examples: ``feature_std``, ``mean_cosine``, ``rankme``, ``loss``, and where there
-        are labels ``knn``, where there are prototypes ``target_entropy`` and ``prototype_perplexity``.
+        are labels ``knn``, where there are prototypes ``target_entropy`` and ``prototype_perplexity``, and where there is a
+        quantiser ``codes_per_group``.
       untrained: the same of the encoder before the first step.
       course: of the run.
       heads: name -> (trained, untrained) figures of what the method makes of the features.
@@ -87,7 +91,7 @@ def judge(
     if found := _broken(trained, course):
         return Verdict("instability", (*found, *learning))
     points, of_heads = _points(trained, untrained), _points_of_heads(trained, heads or {})
-    if few := few_prototypes(trained):
+    if few := few_named(trained):
         points = [few, *points]
     if of_heads or few or (points and not better):
         return Verdict("complete collapse", (*of_heads, *points, *learning))
@@ -174,10 +178,13 @@ def at_one_point(now: Mapping[str, float], before: Mapping[str, float] | None = 
     return f"{what} at one point: deviation {now['feature_std']:.4f}{than}, mean cosine {now['mean_cosine']:.4f}"
 
 
-def few_prototypes(now: Mapping[str, float]) -> str:
-    """What shows that targets name one or two prototypes for all examples; empty if they do not, or there are none."""
-    used = now.get("prototype_perplexity", math.inf)
-    return f"targets name {used:.1f} prototypes in all" if used < FEW_PROTOTYPES else ""
+def few_named(now: Mapping[str, float]) -> str:
+    """What shows that targets name one or two prototypes, or frames one code, in all examples; empty if they do not, or there are
+    none."""
+    used, codes = (now.get(name, math.inf) for name in ("prototype_perplexity", "codes_per_group"))
+    if used < FEW_PROTOTYPES:
+        return f"targets name {used:.1f} prototypes in all"
+    return f"the quantiser uses {codes:.1f} codes of each group" if codes < FEW_CODES else ""
 
 
 def mute_targets(now: Mapping[str, float]) -> str:

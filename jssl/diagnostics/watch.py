@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from jssl.diagnostics.verdict import at_one_point, mute_targets, narrow
+from jssl.diagnostics.verdict import at_one_point, few_named, mute_targets, narrow
 
 __all__ = ["Watch"]
 
@@ -30,12 +30,12 @@ class Watch:
 
         Args:
           figures: ``feature_std``, ``mean_cosine``, ``rankme`` and, where there are prototypes, ``target_entropy`` and
-            ``prototype_perplexity``.
+            ``prototype_perplexity``, or, where there is a quantiser, ``codes_per_group``.
         """
         self._best = max(self._best, figures["rankme"])
         mute = mute_targets(figures)
         self._spoke |= not mute
-        fell = mute if self._spoke else ""
+        fell = few_named(figures) or (mute if self._spoke else "")
         told = at_one_point(figures) or fell or narrow(figures["rankme"], self._best, of="at best")
         self.in_a_row = self.in_a_row + 1 if told else 0
         return told

@@ -42,7 +42,7 @@ def diagnose_run(workdir: str, *, data: str | None = None) -> dict:
     Returns:
       What ``diagnosis.json`` holds: ``verdict``, ``evidence``, ``cautions``, ``figures`` (readout -> "trained" and
       "untrained" -> measure), ``run`` and ``untrained_run`` (figures of the method), ``over_time``, ``spectrum`` (readout ->
-      variances), ``left_out`` (what does not apply, and why). What is not finite is None.
+      variances), ``gradients`` (over time), ``left_out`` (what does not apply, and why). What is not finite is None.
 
     Raises:
       ValueError: no run, or no whole checkpoint of one that did not stop at a loss that is not finite.
@@ -81,6 +81,7 @@ def _without_checkpoint(course: History) -> dict:
         "cautions": [],
         **nothing,
         "over_time": list(course.evaluations),
+        "gradients": list(course.gradients),
     }
 
 
@@ -163,6 +164,7 @@ def _diagnose(loaded: Loaded, course: History, name: str) -> dict:
         | ({"raw_knn": raw_knn} if raw_knn is not None else {}),
         "untrained_run": {k: v for k, v in before.items() if "/" not in k and k not in measured},
         "over_time": list(course.evaluations),
+        "gradients": list(course.gradients),
         "spectrum": spectra,
         "left_out": left_out,
     }

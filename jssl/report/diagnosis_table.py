@@ -14,13 +14,15 @@ OVER_TIME = (
     "rankme",
     "target_entropy",
     "prototype_perplexity",
+    "prototypes_used",
     "target_kl",
+    "code_perplexity",
 )
 
 
 def diagnosis_text(report: Mapping) -> str:
     """The tables and the verdict of what ``diagnose_run`` returns, as Markdown."""
-    parts = [_figures(report), _of_the_run(report), _over_time(report["over_time"])]
+    parts = [_figures(report), _of_the_run(report), _over_time(report["over_time"]), _gradients(report["gradients"])]
     if report["left_out"]:
         parts.append("\n".join(["Does not apply:", *(f"- {line}" for line in report["left_out"])]))
     verdict = [f"Verdict: {report['verdict']}", *(f"- {line}" for line in report["evidence"])]
@@ -46,10 +48,21 @@ def _of_the_run(report: Mapping) -> str:
 
 
 def _over_time(rows: Sequence[Mapping]) -> str:
-    if len(rows) > SHOWN:
-        rows = [rows[round(place * (len(rows) - 1) / (SHOWN - 1))] for place in range(SHOWN)]
+    rows = _some(rows)
     names = [name for name in OVER_TIME if any(name in row for row in rows)]
     return _table(["step", *names], [[row["step"], *(row.get(name) for name in names)] for row in rows])
+
+
+def _gradients(rows: Sequence[Mapping]) -> str:
+    rows = _some(rows)
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "step"]
+    return _table(["gradient norm, step", *names], [[row["step"], *(row.get(name) for name in names)] for row in rows])
+
+
+def _some(rows: Sequence[Mapping]) -> Sequence[Mapping]:
+    if len(rows) <= SHOWN:
+        return rows
+    return [rows[round(place * (len(rows) - 1) / (SHOWN - 1))] for place in range(SHOWN)]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence]) -> str:

@@ -105,9 +105,19 @@ def make_train_step(
         recent = spikes.note(state.recent, loss, grad_norm, taken=taken, spike=spike)
         state = TrainState(state.step + 1, params, teacher, opt_state, extra, recent, state.key)
         told = {"loss": loss, "grad_norm": grad_norm, "skipped": jnp.where(taken, 0.0, 1.0)}
-        return state, {**told, "embedding_std": spread(embedding), **metrics}
+        return state, {**told, **norms(grads), "embedding_std": spread(embedding), **metrics}
 
     return jax.jit(step, donate_argnums=0, out_shardings=(sharding.named(specs, mesh), None))
+
+
+def norms(grads) -> dict[str, jax.Array]:
+    """``grad_norm/<network>`` of each network's gradient. The sums of squares are those of the norm of all, so XLA takes them
+    once.
+
+    >>> {name: float(norm) for name, norm in norms({"encoder": {"w": jnp.array([3.0, 4.0])}, "predictor": {}}).items()}
+    {'grad_norm/encoder': 5.0}
+    """
+    return {f"grad_norm/{name}": optax.tree.norm(part) for name, part in grads.items() if jax.tree.leaves(part)}
 
 
 def spread(embedding: jax.Array) -> jax.Array:

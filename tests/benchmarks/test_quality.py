@@ -12,6 +12,7 @@ from rows import ROWS
 from jssl.config import LENGTHS, flatten, load_config
 from jssl.data import open_source
 from jssl.data.card import Card
+from jssl.diagnostics.verdict import VERDICTS
 from jssl.durations import parse
 from jssl.methods import lengths
 from jssl.report.run import Loaded
@@ -119,6 +120,15 @@ def test_rows_are_means_over_seeds_sorted_by_knn():
     # t(0.975, one degree of freedom) is tan(0.475 pi); the standard error is half the difference
     assert second["knn"]["half"] == pytest.approx(12.7062 * 0.125, rel=1e-4)
     assert second["random_knn"]["half"] == 0.0
+
+
+def test_verdicts_stand_beside_the_figures_of_runs_that_have_one():
+    runs = [run("mae", 0, 0.25, verdict="healthy"), run("mae", 1, 0.5, verdict="shortcut"), run("dino", 0, 0.1)]
+    rows = quality_report.rows(runs)
+    assert [row.get("verdict") for row in rows] == ["healthy, shortcut", None]
+    page = quality_report.markdown({"command": "", "without_recipe": [], "pixels": None, "rows": rows, "runs": runs})
+    table = [line.rpartition(" | ")[2] for line in page.splitlines() if line.startswith("|")]
+    assert table == ["verdict |", "--- |", "healthy, shortcut |", "- |"]
 
 
 def test_the_page_shows_failures_and_what_was_skipped():
@@ -271,6 +281,7 @@ def test_a_real_run_is_resumed_and_repeats_only_what_was_deleted(tmp_path, monke
     optimizer = trained["config"]["optimizer"]  # a share is one of what the budget held, an epoch is 200 / 16 steps
     assert optimizer["warmup"] == max(1, int(trained["steps"] / 10 + 0.5)) and optimizer["freeze_for"] == 6
     assert trained["num_train"] == 200 and trained["encoder"]["dimension"] == 16
+    assert trained["verdict"] == row["verdict"] in VERDICTS and trained["evidence"]
     assert len(list(out.glob("pixels_*.json"))) == len(list(out.glob("random_*.json"))) == 1
     page = out.with_name("q.md").read_text()
     assert "| mae |" in page and "| raw pixels |" in page and "| ijepa, seed 0 | failed:" in page

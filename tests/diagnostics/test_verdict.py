@@ -59,6 +59,12 @@ def test_targets_that_are_all_one_or_all_alike_are_a_collapse(targets):
         assert "targets say" in verdict(targets).cautions[0]  # k-NN has risen all the same
 
 
+def test_a_quantiser_of_one_code_a_group_is_a_collapse():
+    found = verdict({"codes_per_group": 1.1})
+    assert found.name == "complete collapse" and "uses 1.1 codes of each group" in found.evidence[0]
+    assert verdict({"codes_per_group": 20.0}).name == "healthy"
+
+
 def test_a_head_may_collapse_alone():
     heads = {"projector": (POINT, {"feature_std": 0.3, "mean_cosine": 0.9})}
     for knn in (0.3, 0.6):  # what is left of the start may still be better than it
@@ -113,7 +119,8 @@ def test_the_log_is_read_for_what_went_wrong():
     assert history([*lines, steady | {"eval/knn": None, "nonfinite": ["eval/knn"]}]).nonfinite == ()
     assert history(lines, stopped=25).nonfinite == (25,) and history(lines, stopped=10).nonfinite == ()
     assert history([line | {"skipped": float(line["step"] >= 10)} for line in lines]).skipped == 1.0
-    assert history([]) == History()
+    assert history([]) == History() and history(lines).gradients[1] == {"step": 1, "all": 1.01}
+    assert history([steady | {"grad_norm/encoder": 0.5}]).gradients == ({"step": 19, "all": 1.01, "encoder": 0.5},)
 
 
 def test_the_watch_sees_a_collapse_come_and_go():
@@ -122,6 +129,8 @@ def test_the_watch_sees_a_collapse_come_and_go():
     assert "at one point" in watch(sound | POINT) and "at best 45.0" in watch(sound | {"rankme": 10.0})
     assert watch.in_a_row == 2 and "targets say" in watch(sound | {"target_entropy": 3.0, "prototype_perplexity": 20.5})
     assert [watch(sound | TARGETS), watch.in_a_row] == ["", 0]
+    assert "targets name 1.3" in Watch()(sound | {"target_entropy": 0.1, "prototype_perplexity": 1.3})
+    assert "uses 1.0 codes" in watch(sound | {"codes_per_group": 1.0}) and watch.in_a_row == 1
 
 
 def test_targets_that_have_not_begun_to_say_anything_are_no_news():

@@ -64,7 +64,14 @@ def test_collapse_shows_in_the_metrics():
     found = [target_metrics(x, jnp.log(8.0), None) for x in (decided, undecided, one)]
     np.testing.assert_allclose([m["target_entropy"] for m in found], [0.0, np.log(4), 0.0], atol=1e-6)
     np.testing.assert_allclose([m["prototype_perplexity"] for m in found], [4.0, 4.0, 1.0], rtol=1e-6)
+    np.testing.assert_allclose([m["prototypes_used"] for m in found], [1.0, 0.25, 0.25], rtol=1e-6)
     np.testing.assert_allclose([m["target_kl"] for m in found], [np.log(8), np.log(2), np.log(8)], rtol=1e-6)
+
+
+def test_a_prototype_is_in_use_if_a_target_on_any_device_names_it():
+    targets = jnp.eye(4)[jnp.array([[0, 0], [0, 2]])]  # of two devices
+    found = jax.vmap(lambda x: target_metrics(x, 0.0, "devices"), axis_name="devices")(targets)
+    np.testing.assert_allclose(found["prototypes_used"], [0.5, 0.5])
 
 
 def test_data2vec_refuses_a_norm_that_there_is_not():

@@ -31,6 +31,9 @@ def build(given, **options):
 """
 
 
+NETWORKS = ("encoder", "projector")
+
+
 def diagnose(workdir, capsys, *arguments):
     capsys.readouterr()
     assert main(["diagnose", "--workdir", str(workdir), *arguments]) == 0
@@ -55,6 +58,14 @@ def test_figures_of_encoder_and_head_beside_the_untrained_ones_and_a_verdict(tmp
     assert report["run"]["loss"] == pytest.approx(logged["eval/loss"], rel=1e-4)
     assert 0 < report["run"]["ema_distance"] < 1 and 0 <= report["run"]["raw_knn"] <= 1
     assert report["over_time"] == [{"step": 7, **{k[5:]: v for k, v in logged.items() if k.startswith("eval/")}}]
+    assert report["gradients"] == [
+        {"step": line["step"], "all": line["grad_norm"], **{name: line[f"grad_norm/{name}"] for name in NETWORKS}}
+        for line in lines
+        if "grad_norm" in line
+    ]
+    for row in report["gradients"]:
+        parts = [row[name] for name in NETWORKS]
+        assert 0 < max(parts) < row["all"] < sum(parts)
     told = diagnose(run, capsys)  # the untrained figures are remembered
     assert told.rstrip().splitlines()[0].startswith("| features") and f"Verdict: {report['verdict']}\n- " in told
     assert "entropy of the targets, prototypes in use: the method has none" in told

@@ -152,10 +152,12 @@ def build(
             axis_name=axis_name,
         )
         used = jax.nn.one_hot(quantized.chosen, codes.entries, dtype=jnp.float32)
+        perplexity = objectives.code_perplexity(used, kept, axis_name=axis_name)
         metrics = {
             "contrastive": contrastive,
             "code_diversity": diversity,
-            "code_perplexity": objectives.code_perplexity(used, kept, axis_name=axis_name),
+            "code_perplexity": perplexity,
+            "codes_per_group": perplexity / codes.groups,
         }
         value = contrastive + codes.diversity * diversity + penalty * size
         return value, Aux(networks.updates(net), metrics, features.pooled)

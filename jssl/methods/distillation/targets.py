@@ -46,18 +46,21 @@ def target_metrics(targets, cross_entropy, axis_name) -> dict:
 
     Returns:
       ``target_entropy``, the mean, in nats, log K where targets are uniform; ``prototype_perplexity``, exp of the entropy of
-      their mean; ``target_kl``, the mean divergence of the student's predictions from them, in nats.
+      their mean; ``prototypes_used``, the share of the prototypes that some target names first, at most targets / K;
+      ``target_kl``, the mean divergence of the student's predictions from them, in nats.
 
     >>> for targets in (jnp.eye(4), jnp.full((4, 4), 0.25), jnp.eye(4)[jnp.zeros(4, int)]):
     ...     print([round(float(value), 2) for value in target_metrics(targets, 2.0, None).values()])
-    [0.0, 4.0, 2.0]
-    [1.39, 4.0, 0.61]
-    [0.0, 1.0, 2.0]
+    [0.0, 4.0, 1.0, 2.0]
+    [1.39, 4.0, 0.25, 0.61]
+    [0.0, 1.0, 0.25, 2.0]
     """
     usage = collectives.mean(targets.mean(tuple(range(targets.ndim - 1))), axis_name)
+    first = jax.nn.one_hot(jnp.argmax(targets, -1).reshape(-1), targets.shape[-1])
     entropy = jnp.sum(entr(targets), -1).mean()
     return {
         "target_entropy": entropy,
         "prototype_perplexity": jnp.exp(jnp.sum(entr(usage))),
+        "prototypes_used": jnp.mean(collectives.sum(first.sum(0), axis_name) > 0),
         "target_kl": cross_entropy - entropy,
     }
