@@ -2,10 +2,12 @@
 
 python benchmarks/quality.py --methods all --data 'tar:data/cifar10/*.tar.gz' --budget 300
 
-Every method that learns from pictures takes its recipe ``configs/<method>.py:small``; the number of steps is what the
-budget holds, and what the recipe gives as a share of the run follows it. Each (method, seed) is a process of its own and
-leaves one JSON in the folder ``--out``. The same command continues where it stopped; delete a JSON to repeat that run, one
-that failed included. ``--compare OLD.json`` tells whether a method has become worse.
+Every method that learns from what the data hold, pictures, sounds or clips, takes its recipe ``configs/<method>.py:small``;
+the number of steps is what the budget holds, and what the recipe gives as a share of the run follows it. Each (method, seed)
+is a process of its own and leaves one JSON in the folder ``--out``. The same command continues where it stopped; delete a
+JSON to repeat that run, one that failed included. ``--compare OLD.json`` tells whether a method has become worse.
+
+``--cpu-budget`` is for a machine that others use, too: its seconds are the processors', summed over cores.
 """
 
 import argparse
@@ -26,8 +28,11 @@ import quality_report
 from jssl.methods import REGISTRY, find
 
 HERE = pathlib.Path(__file__).parent
-# What methods of other modalities ask for; their features are not those of pictures.
-OTHER = {"captions", "text", "audio", "video"}
+# What methods of pictures ask for; others ask for what their examples hold beside.
+PICTURES = {"labels", "patches"}
+HOLDS = {"audio": "audio", "synthetic_sound": "audio", "video": "video", "synthetic_clips": "video"}
+"""What sources of other modalities hold, by kind."""
+BUDGETS = ("budget_seconds", "cpu_budget_seconds")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", default="synthetic", help="a source of jssl, e.g. tar:'data/cifar10/*.tar.gz'")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--budget", type=float, help="seconds of training, compilation not counted")
+    length.add_argument("--cpu-budget", type=float, help="likewise, in seconds of processor time")
     length.add_argument("--steps-of", metavar="OLD.json", help="as many steps as each method took in another table")
     parser.add_argument("--seeds", default="0", help="separated by commas")
     parser.add_argument("--out", help="<out>.md, <out>.json, <out>/; default benchmarks/results/quality_<data>")
@@ -60,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def benchmark(args) -> int:
     """See the module. ``args`` are those of ``main``."""
-    methods = chosen(args.methods)
+    methods = chosen(args.methods, args.data)
     name = f"quality_{slug(args.data)}"
     out = pathlib.Path(args.out or HERE / "results" / name)
     work = pathlib.Path(args.work or pathlib.Path("runs") / name)
@@ -69,11 +75,11 @@ def benchmark(args) -> int:
         raise ValueError(f"--compare {args.compare} is the table of these runs themselves; use another --out")
     same = quality_compare.read(args.steps_of) if args.steps_of else None
     if same:
-        args.budget = same["runs"][0]["budget_seconds"]
+        args.budget, args.cpu_budget = (same["runs"][0].get(name) for name in BUDGETS)
     recipes = {name: args.config_dir / f"{name}.py" for name in methods}
     without = [name for name, recipe in recipes.items() if not recipe.is_file()]
     if not args.report:
-        if not args.budget or args.budget < 0:
+        if (args.budget or args.cpu_budget or 0) <= 0:
             raise ValueError("--budget SECONDS is missing: how long each method trains (or --steps-of OLD.json)")
         check_same(read_runs(out), args)
         for name in without:
@@ -100,17 +106,19 @@ def benchmark(args) -> int:
     return 1 if worse else 0
 
 
-def chosen(text: str) -> list[str]:
-    """Names of methods that learn from pictures: all of them, or those between commas.
+def chosen(text: str, data: str) -> list[str]:
+    """Names of methods that learn from what a source holds: all of them, or those between commas.
 
-    >>> chosen("simclr,mae"), "causal_lm" in chosen("all")
-    (['simclr', 'mae'], False)
+    >>> chosen("simclr,mae", "synthetic"), "causal_lm" in chosen("all", "synthetic"), "cpc" in chosen("all", "audio:speech")
+    (['simclr', 'mae'], False, True)
     """
+    holds = {HOLDS[kind]} if (kind := data.partition(":")[0]) in HOLDS else set()
     if text == "all":
-        return sorted(name for name, entry in REGISTRY.items() if not OTHER.intersection(entry.asks))
+        return sorted(name for name, entry in REGISTRY.items() if {*entry.asks} - PICTURES == holds)
     for name in text.split(","):
-        if asked := OTHER.intersection(find(name).asks):
-            raise ValueError(f"{name} asks for {', '.join(asked)}; the table is of methods of pictures, leave it out")
+        if (asked := {*find(name).asks} - PICTURES) != holds:
+            needs, has = (" and ".join(sorted(fields)) or "pictures" for fields in (asked, holds))
+            raise ValueError(f"{name} learns from {needs}, and the table of {data} is of {has}: leave it out")
     return text.split(",")
 
 
@@ -124,7 +132,10 @@ def run_one(
     outcome = workdir / "outcome.json"
     command = [sys.executable, str(HERE / "quality_run.py"), "--recipe", str(recipe), "--data", args.data]
     command += ["--seed", str(seed), "--workdir", str(workdir), "--cache", str(out)]
-    command += ["--steps", str(steps)] if steps else ["--budget", str(args.budget)]
+    if steps:
+        command += ["--steps", str(steps)]
+    else:
+        command += ["--cpu-budget", str(args.cpu_budget)] if args.cpu_budget else ["--budget", str(args.budget)]
     with open(workdir / "log.txt", "w") as log:
         code = subprocess.run([*command, "--outcome", str(outcome)], stdout=log, stderr=log).returncode
     identity = {
@@ -132,7 +143,7 @@ def run_one(
         "seed": seed,
         "labels": "labels" in REGISTRY[method].asks,
         "data": without_paths(args.data),
-        "budget_seconds": args.budget,
+        **budgets(args),
         "steps_of": pathlib.Path(args.steps_of).name if args.steps_of else None,
         "machine": machine(),
         "jax": importlib.metadata.version("jax"),
@@ -153,12 +164,15 @@ def report(out: pathlib.Path, without: list[str]) -> dict:
     methods = ",".join(done)  # by name: "all" would be others once there is a new method
     seeds = ",".join(map(str, sorted({run["seed"] for run in runs})))
     steps_of = runs[0].get("steps_of")
-    length = f"--steps-of {steps_of}" if steps_of else f"--budget {runs[0]['budget_seconds']:g}"
-    options = f"--data '{runs[0]['data']}' {length} --seeds {seeds}"
+    cpu = runs[0].get("cpu_budget_seconds")
+    length = f"--cpu-budget {cpu:g}" if cpu else f"--budget {runs[0]['budget_seconds']:g}"
+    options = f"--data '{runs[0]['data']}' {f'--steps-of {steps_of}' if steps_of else length} --seeds {seeds}"
+    if out.name != f"quality_{slug(runs[0]['data'])}":
+        options += f" --out {out.name}"
     result = {
         "command": f"python benchmarks/quality.py --methods {methods} {options}",
         "without_recipe": missing,
-        "pixels": quality_report.pixels(runs),
+        "raw": quality_report.raw(runs),
         "rows": quality_report.rows(runs),
         "runs": runs,
     }
@@ -181,10 +195,15 @@ def check_same(runs: list[dict], args) -> None:
     """One table compares equal budgets on the same data."""
     for run in runs:
         steps_of = pathlib.Path(args.steps_of).name if args.steps_of else None
-        settings = ("data", without_paths(args.data)), ("budget_seconds", args.budget), ("steps_of", steps_of)
-        for key, now in settings:
+        settings = {"data": without_paths(args.data), **budgets(args), "steps_of": steps_of}
+        for key, now in settings.items():
             if run.get(key) != now:
                 raise ValueError(f"the runs there have {key}={run.get(key)}, not {now}; use another --out")
+
+
+def budgets(args) -> dict[str, float | None]:
+    """Those of the command, by their names in a run."""
+    return dict(zip(BUDGETS, (args.budget, args.cpu_budget)))
 
 
 def setting(table: dict) -> str:
@@ -192,7 +211,10 @@ def setting(table: dict) -> str:
     run = next((run for run in table["runs"] if "error" not in run), None)
     if not run:
         return "failed runs alone"
-    return f"runs on {slug(run['data'])}, {run['num_train']} training images, {run['budget_seconds']:g} s"
+    length = (
+        f"{run['budget_seconds']:g} s" if run["budget_seconds"] else f"{run['cpu_budget_seconds']:g} s of processors"
+    )
+    return f"runs on {slug(run['data'])}, {run['num_train']} training examples, {length}"
 
 
 def slug(data: str) -> str:

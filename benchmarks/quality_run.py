@@ -1,7 +1,7 @@
 """One run of benchmarks/quality.py, in a process of its own so that its peak memory is its own.
 
 It counts the steps that the budget holds, trains through ``jssl.train.loop.pretrain`` and evaluates the frozen features
-beside a random encoder and raw pixels.
+beside a random encoder and the raw input.
 """
 
 import argparse
@@ -16,13 +16,16 @@ import statistics
 import sys
 import time
 import traceback
+from collections.abc import Callable
 
 import jax
 import numpy as np
+import quality_report
 
 from jssl.config import load_config
 from jssl.data.card import Card
 from jssl.evaluation import Raw, protocols
+from jssl.evaluation.intervals import SUFFIX
 from jssl.methods import complete_options
 from jssl.report.diagnose import diagnose_run
 from jssl.report.run import Loaded, load_run
@@ -30,7 +33,10 @@ from jssl.train import loop, setup
 from jssl.train.metrics import read_metrics
 
 FEWEST_STEPS = 10
-PROTOCOLS = ("knn", "linear", "collapse")
+FIGURES = {"label": ("knn", "linear", "few_labels:n=10", "collapse"), "speaker": ("linear:target=speaker",)}
+"""What is measured where the data say who is right."""
+INPUTS = ("image", "video", "audio", "spectrogram")
+"""The groups of options that say how examples enter."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, required=True)
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--budget", type=float)
+    length.add_argument("--cpu-budget", type=float)
     length.add_argument("--steps", type=int)
     args = parser.parse_args(argv)
     try:
@@ -56,11 +63,12 @@ def train_and_evaluate(args) -> dict:
     """Figures of one run."""
     config = load_config(f"{args.recipe}:{variant(args.data)}", [f"data.source={args.data}", f"seed={args.seed}"])
     seconds = None
-    if args.budget:
+    if budget := args.budget or args.cpu_budget:
         spawn = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(1, spawn) as apart:  # the peak of this process is of training alone
-            seconds = apart.submit(step_seconds, config, at_least=0.05 * args.budget).result()
-    config.steps = args.steps or fitting(args.budget, seconds)
+            clock = time.process_time if args.cpu_budget else time.perf_counter
+            seconds = apart.submit(step_seconds, config, clock, at_least=0.05 * budget).result()
+    config.steps = args.steps or fitting(budget, seconds)
     # Nothing but training happens inside the budget: the loop evaluates and saves at the last step alone.
     config.run.update({"eval_every": 0, "checkpoint_every": config.steps, "log_every": "5 %"})
     if code := loop.pretrain(config, args.workdir, progress=False):
@@ -70,7 +78,7 @@ def train_and_evaluate(args) -> dict:
     return {
         "steps": config.steps,
         "seconds_per_step": seconds,
-        **speed(read_metrics(args.workdir), config.data.batch_size),
+        **({} if args.cpu_budget else speed(read_metrics(args.workdir), config.data.batch_size)),
         "peak_memory_mib": peak,
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         **evaluate(loaded, pathlib.Path(args.cache)),
@@ -88,20 +96,29 @@ def variant(data: str) -> str:
     return "small,cifar10" if "cifar10" in data else "small"
 
 
-def step_seconds(config, *, at_least: float) -> float:
-    """Seconds per step, compiled and warm: the median of several measurements that take ``at_least`` seconds."""
+def measured(spec) -> list[str]:
+    """The protocols that the fields of the data allow.
+
+    >>> measured({"audio": ..., "speaker": ...})
+    ['linear:target=speaker']
+    """
+    return [protocol for field, protocols in FIGURES.items() if field in spec for protocol in protocols]
+
+
+def step_seconds(config, clock: Callable[[], float], *, at_least: float) -> float:
+    """Seconds per step, compiled and warm: the median of several measurements that take ``at_least`` seconds by a clock."""
     source = setup.open_data(config, "train")
-    protocols.check(PROTOCOLS, spec=source.spec, data=config.data.source)  # before anything is trained
+    protocols.check(measured(source.spec), spec=source.spec, data=config.data.source)  # before anything is trained
     run = setup.build(config, Card.of(source))
     state, specs = run.init_state()
     step, batches = run.make_step(specs), setup.make_feed(run.config, source, run.mesh).iterate(0)
     taken: list[float] = []
     while len(taken) < 5 or sum(taken[2:]) < at_least:  # the first two compile and warm up
-        start = time.perf_counter()
+        start = clock()
         for _ in range(2):
             state, metrics = step(state, next(batches))
         jax.block_until_ready(metrics)
-        taken.append(time.perf_counter() - start)
+        taken.append(clock() - start)
     return statistics.median(taken[2:]) / 2
 
 
@@ -118,7 +135,7 @@ def fitting(budget: float, seconds_per_step: float) -> int:
 
 
 def speed(metrics: list[dict], batch_size: int) -> dict:
-    """Images per second (median) and minutes of training, from the lines of the loop.
+    """Examples per second (median) and minutes of training, from the lines of the loop.
 
     The first line has no rate, since its step compiled; it is counted at the median.
     """
@@ -128,26 +145,26 @@ def speed(metrics: list[dict], batch_size: int) -> dict:
     ends = [line["step"] + 1 for line in lines]
     counts = [end - start for start, end in zip([0, *ends], ends)]
     seconds = sum(count * batch_size / rate for count, rate in zip(counts, rates))
-    return {"images_per_second": median, "minutes": seconds / 60}
+    return {"examples_per_second": median, "minutes": seconds / 60}
 
 
 def evaluate(loaded: Loaded, cache: pathlib.Path) -> dict:
-    """k-NN, linear probe and RankMe of the trained encoder, of a random one and of raw pixels."""
+    """Accuracies and RankMe of the trained encoder, of a random one and of the raw input."""
     config = loaded.run.config
     sources = {split: setup.open_data(config, split) for split in ("train", "test")}
 
     def figures(subject):
-        found = protocols.evaluate({"": subject}, protocols=PROTOCOLS)[""]
-        dimension = subject.features("test").shape[1]
-        return {name: found[name] for name in ("knn", "linear", "rankme")} | {"dimension": dimension}
+        found = protocols.evaluate({"": subject}, protocols=measured(subject.spec))[""]
+        kept = {name: value for name, value in found.items() if name.removesuffix(SUFFIX) in quality_report.EVALUATED}
+        return kept | {"dimension": subject.features("test").shape[1]}
 
-    # Equal for all methods that read pictures in the same way, so the first one computes them.
+    # Equal for all methods that read examples in the same way, so the first one computes them.
     data = [source.fingerprint for source in sources.values()]
     untrained = [*data, *reading(loaded, sources["test"][0])]
     return {
         "encoder": figures(loaded.encoder(sources)),
         "random": cached(cache, "random", untrained, lambda: figures(loaded.encoder(sources, trained=False))),
-        "pixels": cached(cache, "pixels", data, lambda: figures(Raw(sources))),
+        "raw": cached(cache, "raw", data, lambda: figures(Raw(sources))),
         **{f"num_{split}": len(source) for split, source in sources.items()},
     }
 
@@ -168,11 +185,14 @@ def reading(loaded: Loaded, example: dict) -> list:
     config = loaded.run.config
     options = config.method.to_dict()
     options = complete_options(options.pop("name"), options)
-    image = dataclasses.asdict(options["image"])
-    del image["augment"]  # of training alone
-    prepare = next(iter(loaded.run.method.readouts.values())).prepare
-    seen = hashlib.sha256(np.asarray(prepare(example)).tobytes()).hexdigest()
-    return [image, options["encoder"], config.dtype, config.seed, seen]
+    inputs = {name: dataclasses.asdict(options[name]) for name in INPUTS if name in options}
+    for group in inputs.values():
+        group.pop("augment", None)  # of training alone
+    method = loaded.run.method
+    readout, first = next(iter(method.readouts.items()))
+    seen = hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(first.prepare(example))))
+    read = {"readout": readout, "reads": dict(method.reads)}
+    return [inputs, options["encoder"], read, config.dtype, config.seed, seen.hexdigest()]
 
 
 def cached(folder: pathlib.Path, name: str, key: list, compute) -> dict:

@@ -14,7 +14,12 @@ __all__ = ["attentive", "few_labels", "finetune", "linear_probe", "neighbours"]
 
 
 def neighbours(
-    subject: Subject, *, k: tuple[int, ...] = (20,), temperature: float = 0.07, features: str = ""
+    subject: Subject,
+    *,
+    k: tuple[int, ...] = (20,),
+    temperature: float = 0.07,
+    features: str = "",
+    target: str = "label",
 ) -> dict[str, float]:
     """``knn``: weighted votes of the nearest training examples.
 
@@ -23,13 +28,14 @@ def neighbours(
       k: how many vote. 20 are what DINO reports; 200 suit a bank of a million. All of them from one search.
       temperature: of the votes.
       features: see ``jssl.evaluation.selection``.
+      target: the field that is told from the features, ``speaker`` say.
 
     Returns:
       ``knn``; ``knn_5`` and so on for other ``k`` than 20.
     """
     if min(k) < 1:
         raise ValueError(f"knn: k={min(k)} names no neighbour; use at least 1")
-    (train, labels, index), (test, test_labels), count = _labelled(subject, _words(subject, "knn", features))
+    (train, labels, index), (test, test_labels), count = _labelled(subject, _words(subject, "knn", features), target)
     found = knn.neighbours(train, labels, test, k=max(k), num_classes=count, index=index)
     figures = {}
     for number in k:
@@ -48,6 +54,7 @@ def linear_probe(
     batch_size: int = 256,
     seeds: int = 1,
     features: str = "",
+    target: str = "label",
 ) -> dict[str, float]:
     """``linear``: the best linear classifier.
 
@@ -61,6 +68,7 @@ def linear_probe(
       batch_size: of ``sgd``.
       seeds: draws of what is held out, of the views and of the order.
       features: see ``jssl.evaluation.selection``.
+      target: the field that is told from the features, ``speaker`` say.
 
     Returns:
       ``linear``, ``linear_train``, and what was chosen: ``linear_l2``, or ``linear_rate``.
@@ -70,10 +78,10 @@ def linear_probe(
     words = _words(subject, "linear", features)
 
     def run(seed: int) -> dict[str, float]:
-        bank = subject.augmented("label", words, views=views, seed=seed) if views else None
+        bank = subject.augmented(target, words, views=views, seed=seed) if views else None
         if solver == "sgd":  # every process trains on all of the examples
-            train, labels, index = bank or _whole(subject, words)
-            _, (test, test_labels), count = _labelled(subject, words, bank=(train, labels, index))
+            train, labels, index = bank or _whole(subject, words, target)
+            _, (test, test_labels), count = _labelled(subject, words, target, bank=(train, labels, index))
             result = sgd_probe(
                 train,
                 labels,
@@ -88,7 +96,7 @@ def linear_probe(
             )
             chosen = {"linear_rate": result["learning_rate"]}
         else:
-            (train, labels, index), (test, test_labels), count = _labelled(subject, words, bank=bank)
+            (train, labels, index), (test, test_labels), count = _labelled(subject, words, target, bank=bank)
             result = linear.linear_probe(
                 train, labels, test, test_labels, num_classes=count, standardise=standardise, seed=seed, index=index
             )
@@ -99,7 +107,7 @@ def linear_probe(
 
 
 def few_labels(
-    subject: Subject, *, n: tuple[str, ...] = ("1%", "10%"), seeds: int = 5, features: str = ""
+    subject: Subject, *, n: tuple[str, ...] = ("1%", "10%"), seeds: int = 5, features: str = "", target: str = "label"
 ) -> dict[str, float]:
     """``few_labels``: the best linear classifier that a few labels give.
 
@@ -108,13 +116,14 @@ def few_labels(
       n: how many labels: ``1%`` of every class, or ``10`` of each.
       seeds: draws of the examples that have one.
       features: see ``jssl.evaluation.selection``.
+      target: the field that is told from the features, ``speaker`` say.
 
     Returns:
       ``few_labels_1%`` and so on, with half the width of the 95 % intervals of several draws.
     """
     words = _words(subject, "few_labels", features)
-    train, labels, index = _whole(subject, words)
-    _, (test, test_labels), count = _labelled(subject, words, bank=(train, labels, index))
+    train, labels, index = _whole(subject, words, target)
+    _, (test, test_labels), count = _labelled(subject, words, target, bank=(train, labels, index))
 
     def run(seed: int) -> dict[str, float]:
         figures = {}
@@ -150,7 +159,7 @@ def attentive(
       ``attentive``, ``attentive_train``.
     """
     probe = attention.Recipe(epochs, learning_rate, weight_decay, batch_size)
-    count = _num_classes(subject, subject.field("train", "label"), subject.field("test", "label"))
+    count = _num_classes(subject, "label", subject.field("train", "label"), subject.field("test", "label"))
     return over_seeds(lambda seed: attention.evaluate(subject, probe, num_classes=count, seed=seed), seeds)
 
 
@@ -211,22 +220,23 @@ def _words(subject: Subject, protocol: str, features: str) -> str | None:
 
 
 def _labelled(
-    subject: Subject, features: str | None, *, bank: Bank | None = None
+    subject: Subject, features: str | None, target: str, *, bank: Bank | None = None
 ) -> tuple[Bank, tuple[np.ndarray, np.ndarray], int]:
     """The bank of labelled training examples, features and labels of the test split, and the number of classes."""
-    bank = subject.bank("label", features) if bank is None else bank
-    test = subject.features("test", features), subject.field("test", "label")
-    return bank, test, _num_classes(subject, bank[1], test[1])
+    bank = subject.bank(target, features) if bank is None else bank
+    test = subject.features("test", features), subject.field("test", target)
+    return bank, test, _num_classes(subject, target, bank[1], test[1])
 
 
-def _whole(subject: Subject, features: str | None) -> Bank:
+def _whole(subject: Subject, features: str | None, target: str) -> Bank:
     """All labelled training examples, in every process."""
     train = subject.features("train", features)
-    return train, subject.field("train", "label"), np.arange(len(train))
+    return train, subject.field("train", target), np.arange(len(train))
 
 
-def _num_classes(subject: Subject, *labels: np.ndarray) -> int:
-    names = [subject.source(split).about.class_names for split in ("train", "test")]
+def _num_classes(subject: Subject, target: str, *labels: np.ndarray) -> int:
+    abouts = [subject.source(split).about for split in ("train", "test")]
+    names = [{"label": about.class_names, "speaker": about.speakers}.get(target, ()) for about in abouts]
     if all(names) and names[0] != names[1]:
         raise ValueError(f"the splits have other classes: {_some(names[0])}; {_some(names[1])}; their labels differ")
     return len(names[0] or names[1]) or 1 + max(processes.union([int(each.max(initial=0)) for each in labels]))

@@ -98,7 +98,7 @@ def check(names: str | Sequence[str], subject=None, spec: Spec | None = None, *,
         words = options.get("features", "pooled")
         if subject is not None and not (words in subject.readouts or is_selection(words)):
             raise ValueError(f"{name}:features={words}: use {', '.join([*subject.readouts, *WORDS])}")
-        for field in protocol.fields:
+        for field in (options.get("target", field) if field == "label" else field for field in protocol.fields):
             if spec is not None and field not in spec:
                 raise ValueError(f"{name} needs {_plural(field)}; {data} has none")
     return [str(each) for each in asked]

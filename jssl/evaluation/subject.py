@@ -21,7 +21,7 @@ __all__ = ["Encoder", "Raw", "Subject", "Text"]
 Bank = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Features, values of a field, and which example each row is."""
 
-KEPT = ("label", "captions")
+KEPT = ("label", "speaker", "captions")
 """Fields that are kept from the pass that computes features, so that nothing is decoded twice for them."""
 
 

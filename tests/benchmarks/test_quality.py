@@ -54,7 +54,7 @@ def test_examples(module):
     assert doctest.testmod(module).failed == 0
 
 
-@pytest.mark.parametrize("name", quality.chosen("all"))
+@pytest.mark.parametrize("name", quality.chosen("all", "synthetic"))
 def test_lengths_of_the_recipes_follow_the_budget(name):
     """A length in steps would stay what it is when the budget holds fewer of them."""
     config = load_config(str(ROOT / "configs" / f"{name}.py:{quality_run.variant('synthetic')}"), [])
@@ -76,7 +76,7 @@ def test_speed_leaves_the_compilation_out():
     lines.insert(0, {"step": 0, "loss": 0.0})
     lines.insert(2, {"step": 39, "eval/knn": 0.5})
     found = quality_run.speed(lines, batch_size=6)
-    assert found["images_per_second"] == 75.0
+    assert found["examples_per_second"] == 75.0
     assert found["minutes"] == pytest.approx((6 / 75 + 39 * 6 / 100 + 10 * 6 / 50) / 60)
 
 
@@ -95,12 +95,12 @@ def run(method, seed, knn, **other):
         "num_train": 20,
         "num_test": 4,
         "steps": 100,
-        "images_per_second": 50.0,
+        "examples_per_second": 50.0,
         "peak_memory_mib": 512.0,
         "minutes": 1.0,
         "encoder": {"knn": knn, **features},
         "random": {"knn": 0.25, **features},
-        "pixels": {"knn": 0.375, **features, "dimension": 48},
+        "raw": {"knn": 0.375, **features, "dimension": 48},
         **other,
     }
 
@@ -109,7 +109,7 @@ RUNS = [
     run("mae", 0, 0.25),
     run("mae", 1, 0.5),
     run("supervised", 0, 0.75),
-    {key: value for key, value in run("dino", 0, 0.0, error="ValueError: a|b").items() if key != "pixels"},
+    {key: value for key, value in run("dino", 0, 0.0, error="ValueError: a|b").items() if key != "raw"},
 ]
 
 
@@ -126,24 +126,43 @@ def test_verdicts_stand_beside_the_figures_of_runs_that_have_one():
     runs = [run("mae", 0, 0.25, verdict="healthy"), run("mae", 1, 0.5, verdict="shortcut"), run("dino", 0, 0.1)]
     rows = quality_report.rows(runs)
     assert [row.get("verdict") for row in rows] == ["healthy, shortcut", None]
-    page = quality_report.markdown({"command": "", "without_recipe": [], "pixels": None, "rows": rows, "runs": runs})
+    page = quality_report.markdown({"command": "", "without_recipe": [], "raw": None, "rows": rows, "runs": runs})
     table = [line.rpartition(" | ")[2] for line in page.splitlines() if line.startswith("|")]
     assert table == ["verdict |", "--- |", "healthy, shortcut |", "- |"]
 
 
 def test_the_page_shows_failures_and_what_was_skipped():
-    result = {"command": "python x", "without_recipe": ["byol"], "pixels": quality_report.pixels(RUNS)}
+    result = {"command": "python x", "without_recipe": ["byol"], "raw": quality_report.raw(RUNS)}
     page = quality_report.markdown(result | {"rows": quality_report.rows(RUNS), "runs": RUNS})
     table = [line for line in page.splitlines() if line.startswith("|")]
     assert [line.split("|")[1].strip() for line in table[2:]] == [
         "supervised (labels)",
         "mae",
-        "raw pixels",
+        "raw input",
         "dino, seed 0",
     ]
     assert "| 37.5 ± 158.8 |" in table[3] and "10.0 ± 0.0 of 16" in table[3] and "10.0 of 48 | - | - |" in table[4]
     assert "failed: ValueError: a\\|b" in table[5] and len({line.replace("\\|", "").count("|") for line in table}) == 1
-    assert "No recipe, not run: byol." in page and "2 seeds" in page and "20 training and 4 test images" in page
+    assert "No recipe, not run: byol." in page and "2 seeds" in page and "20 training and 4 test examples" in page
+
+
+def test_figures_that_no_run_has_are_no_columns_and_a_single_run_shows_its_own_interval(tmp_path):
+    sounds = {"few_labels_10": 0.5, "few_labels_10_ci95": 0.04, "linear[target=speaker]": 0.9}
+    made = run("apc", 0, 0.75, budget_seconds=None, cpu_budget_seconds=90.0, data="audio:speech")
+    for features in (made["encoder"], made["random"], made["raw"]):
+        features |= sounds
+    del made["minutes"], made["examples_per_second"]
+    (tmp_path / "q").mkdir()
+    (tmp_path / "q" / "apc_seed0.json").write_text(json.dumps(made))
+    assert quality.main(["--data", "audio:speech", "--out", str(tmp_path / "q"), "--report"]) == 0
+    page = (tmp_path / "q.md").read_text()
+    table = [line.split(" | ") for line in page.splitlines() if line.startswith("|")]
+    assert table[0][3:5] == ["10 a class %", "speaker %"] and not {"minutes |", "examples/s"} & {*table[0]}
+    assert table[2][3:5] == table[3][3:5] == ["50.0 ± 4.0", "90.0"]
+    assert "--cpu-budget 90" in page and "90 s of training each, of processor time" in page
+    assert "Speaker: who speaks" in page and "Speaker" not in quality_report.markdown(
+        {"command": "", "without_recipe": [], "raw": None, "rows": quality_report.rows(RUNS), "runs": RUNS}
+    )
 
 
 @pytest.mark.parametrize("name", ["quality_cifar10", "quality_synthetic"])
@@ -156,10 +175,16 @@ def test_published_tables_are_those_of_the_published_runs(name, tmp_path):
 
 
 def test_methods_of_other_modalities_are_left_out():
-    methods = quality.chosen("all")
+    methods = quality.chosen("all", "synthetic")
     assert {"simclr", "supervised", "mae", "dinov2"} <= {*methods} and not {"causal_lm", "clip", "siglip"} & {*methods}
-    with pytest.raises(ValueError, match="siglip asks for captions; the table is of methods of pictures, leave it out"):
-        quality.chosen("mae,siglip")
+    with pytest.raises(
+        ValueError, match="siglip learns from captions, and the table of folder:a is of pictures: leave it"
+    ):
+        quality.chosen("mae,siglip", "folder:a")
+    assert {"apc", "audio_mae"} <= {*quality.chosen("all", "audio:speech?rate=8000")}
+    assert quality.chosen("vjepa", "synthetic_clips:frames=8") == ["vjepa"] and "mae" not in quality.chosen(
+        "all", "video:a"
+    )
 
 
 def reading(name, row, folder, *overrides):
@@ -225,8 +250,8 @@ def test_compare_prints_the_table_and_says_so_by_its_exit_code(tmp_path, capsys)
     assert "simclr" not in capsys.readouterr().out
     wrong = {
         old("q.json"): "is the table of these runs themselves; use another --out",
-        old("budget.json", budget_seconds=30.0): f"runs on synthetic, 20 training images, 30 s; {out} holds",
-        old("num.json", num_train=21): "21 training images",
+        old("budget.json", budget_seconds=30.0): f"runs on synthetic, 20 training examples, 30 s; {out} holds",
+        old("num.json", num_train=21): "21 training examples",
         old("data.json", data="folder:flowers"): "holds runs on flowers",
         str(out / "mae_seed0.json"): "is no table of this benchmark; give the <out>.json of other runs",
         str(tmp_path / "absent.json"): "No such file",
@@ -282,9 +307,9 @@ def test_a_real_run_is_resumed_and_repeats_only_what_was_deleted(tmp_path, monke
     assert optimizer["warmup"] == max(1, int(trained["steps"] / 10 + 0.5)) and optimizer["freeze_for"] == 6
     assert trained["num_train"] == 200 and trained["encoder"]["dimension"] == 16
     assert trained["verdict"] == row["verdict"] in VERDICTS and trained["evidence"]
-    assert len(list(out.glob("pixels_*.json"))) == len(list(out.glob("random_*.json"))) == 1
+    assert len(list(out.glob("raw_*.json"))) == len(list(out.glob("random_*.json"))) == 1
     page = out.with_name("q.md").read_text()
-    assert "| mae |" in page and "| raw pixels |" in page and "| ijepa, seed 0 | failed:" in page
+    assert "| mae |" in page and "| raw input |" in page and "| ijepa, seed 0 | failed:" in page
     assert str(tmp_path) not in page + out.with_name("q.json").read_text()
 
     def written():

@@ -51,6 +51,19 @@ def test_only_the_protocols_asked_for_run():
     assert evaluate(subjects, protocols=" knn ,knn") == {"encoder": {"knn": 1.0}, "raw": {"knn": 1.0}}
 
 
+def test_another_field_than_the_label_is_told_from_the_features():
+    label, speaker = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    about = About(class_names=("zero", "one"), speakers=("ann", "bob", "eve"))
+    x = np.stack([np.ones(4), 2.0 * speaker - 1], 1).astype(np.float32)  # who speaks, and nothing of what is said
+    source = Arrays(about, audio=x, label=label.astype(np.int32), speaker=speaker.astype(np.int32))
+    both = {"encoder": Encoder(AS_IT_IS, ((), {}), {"train": source, "test": source})}
+    found = evaluate(both, protocols="knn:k=1,knn:k=1,target=speaker,few_labels:n=2,seeds=2,target=speaker")["encoder"]
+    assert found["knn_1[target=speaker]"] == found["few_labels_2[target=speaker]"] == 1.0 > found["knn_1"]
+    assert found["few_labels_2[target=speaker]_ci95"] == 0.0
+    with pytest.raises(ValueError, match="linear needs speakers; the data has none"):
+        check("linear:target=speaker", spec=through(x, label).spec)
+
+
 def test_a_tiny_set_is_evaluated():
     x, y = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
     results = evaluate({"encoder": subject((x, y), (x, y))})
