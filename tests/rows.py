@@ -4,7 +4,7 @@ RESNET = {"name": "resnet", "stage_sizes": (1, 1), "width": 8, "stem": "cifar"}
 VIT = {"name": "vit", "patch_size": 4, "width": 16, "depth": 2, "heads": 2}
 
 # Between them these use every part of the step: teacher, queue, centre, batch statistics, per-example and per-batch keys.
-# The other methods go through the same suites, but for two of the device layouts and kill -9.
+# The other methods go through the same suites, but for a replicated state and bfloat16.
 CORE = ("dino", "ijepa", "mae", "moco", "simclr")
 # This one goes through the suites in the fast run, too: compiling a step takes most of a suite's time.
 FAST = ("moco",)

@@ -68,10 +68,9 @@ def test_same_run_on_any_devices(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("devices", "fsdp"), [(2, 1), (2, 2)])
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in CORE])
-def test_same_run_on_more_layouts(name, devices, fsdp):
-    assert_same_on(name, devices=devices, fsdp=fsdp)
+def test_same_run_where_nothing_is_split(name):
+    assert_same_on(name, devices=2, fsdp=1)
 
 
 @pytest.mark.slow
