@@ -85,6 +85,7 @@ def test_another_config_is_refused_and_named(finished, capsys):
     assert "optimizer.learning_rate: 0.03 -> 0.5" in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_evaluate_compares_with_random_and_pixels(finished, capsys):
     assert main(["evaluate", "--workdir", str(finished[1]), "--protocols", "knn,linear"]) == 0
     results = json.loads((finished[1] / "evaluation.json").read_text())["results"]

@@ -61,6 +61,7 @@ def test_table(path, shape, spec):
     assert jax.tree.leaves(sharding.layout(tree, mesh)) == [spec]
 
 
+@pytest.mark.slow
 def test_wide_layers_are_never_whole_on_a_device():
     """Their slices are put together over fsdp alone: nothing of the compiled step gathers all of an MLP or the vocabulary."""
     method, mesh = build("causal_lm"), sharding.make_mesh(fsdp=2, tensor=2)

@@ -14,6 +14,7 @@ def blobs(seed, n, spread):
     return (centres[labels] + spread * rng.normal(size=(n, 5))).astype(np.float32), labels
 
 
+@pytest.mark.slow
 def test_it_comes_near_the_optimum():
     (x, y), (test_x, test_y) = blobs(0, 300, 3.0), blobs(1, 500, 3.0)
     best = linear_probe(x, y, test_x, test_y, num_classes=3)["accuracy"]

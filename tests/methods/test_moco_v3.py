@@ -30,6 +30,7 @@ def test_the_resnet_recipe_s_predictor_ends_without_batch_norm():
     assert len(open_ended["predictor"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["vit_tiny", "vit_small"])
 def test_the_vit_recipes_leave_the_patch_projection_as_it_is(variant):
     params = jax.tree.map(lambda x: jnp.ones(x.shape), variables("moco_v3-vit")[0])

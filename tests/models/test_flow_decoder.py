@@ -33,6 +33,7 @@ def test_a_flow_at_another_resolution_is_in_its_pixels():
     np.testing.assert_allclose(found[0, :, 1, 1], 2 * np.array(rows), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_flow_is_longer_than_what_is_compared():
     model = FlowDecoder(warp, width=4, depth=1, reach=2)
     maps = [tuple(RNG.normal(size=(1, side, side, 3)).astype(np.float32) for side in (8, 4)) for _ in range(2)]

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jssl.models.vit import ViT
 from jssl.report.attention import attention, rollout
@@ -11,6 +12,7 @@ IMAGES = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
 OPTIONS = {"patch_size": 4, "width": 16, "depth": 3, "heads": 2, "image_size": 8}
 
 
+@pytest.mark.slow
 def test_scanned_blocks_are_read_like_unrolled_ones():
     scanned, unrolled = ViT(**OPTIONS, scan=True), ViT(**OPTIONS)
     params = jax.jit(scanned.init)(jax.random.key(0), IMAGES)["params"]

@@ -72,6 +72,7 @@ def test_what_is_no_run_is_one_line(workdir, tmp_path, capsys, workdir_of, told)
     assert told in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_points_of_many_classes_differ_in_colour_or_shape():
     labels = np.arange(40) % 10
     svg = charts.points(np.random.default_rng(0).normal(size=(40, 2)), labels, list("abcdefghij"), title="t")

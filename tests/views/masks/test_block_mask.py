@@ -56,6 +56,7 @@ def test_one_block_has_the_drawn_area_and_aspect():
     assert len(places) == 12 and stats.chisquare(places).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_number_may_be_traced_and_differ():
     def one(key, number):
         return views.block_mask(key, 8, num_masked=number)

@@ -192,6 +192,7 @@ def blocks(target):
     return rows.sum(axis=-1), columns.sum(axis=-1), rows.argmax(axis=-1), columns.argmax(axis=-1)
 
 
+@pytest.mark.slow
 def test_fixed_sizes_are_independent_uniforms():
     height, width, *_ = blocks(fixed_members()[1])
     rng = np.random.default_rng(0)

@@ -66,6 +66,7 @@ def test_all_places_are_alike_and_special_tokens_stay(name):
     assert not (changed & (np.bincount(made["positions"].reshape(-1), minlength=length) == 0)).any()
 
 
+@pytest.mark.slow
 def test_padding_is_never_hidden_and_short_rows_use_fewer_slots():
     row, segments = jnp.arange(40, dtype=jnp.int32), jnp.asarray(np.repeat([1, 2, 0], [7, 7, 26]))
     hide = functools.partial(views.masked_tokens, mask_id=99, vocabulary=99)
