@@ -30,6 +30,7 @@ DATA: dict[str, dict] = {
     "audioset": {"source": "audio:data/audioset?rate=16000&seconds=10.24", "feed": "grain"},
     "books": {"source": "text:data/books/*.txt?length=1025", "feed": "grain"},
     "clips": {"source": "synthetic_clips"},
+    "clips_with_sound": {"source": "synthetic_clips:sound=8000"},
     "kinetics": {"source": "video:data/kinetics?frames=20&stride=4&image_size=256", "feed": "grain"},
     "pairs": {"source": "captions:data/pairs/captions.csv?image_size=256", "feed": "grain"},
     "librispeech": {

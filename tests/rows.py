@@ -142,6 +142,17 @@ ROWS |= {
     }
 }
 
+ROWS |= {
+    "audio_video": {
+        "video": CLIP,
+        "spectrogram": ROWS["audio_mae"]["spectrogram"],
+        "encoder": OF_CLIPS | {"positions": "sincos"},
+        "audio_encoder": ROWS["audio_mae"]["encoder"],
+        "width": 8,
+        "segments": 2,
+    }
+}
+
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},

@@ -25,10 +25,11 @@ def get_config():
     return config
 """
 SOURCES = {
-    "text": "synthetic_text:num_examples=80,length=32",
-    "captions": "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
-    "audio": "synthetic_sound:num_examples=80,seconds=0.064",
-    "video": "synthetic_clips:num_examples=80,image_size=16,frames=6",
+    ("text",): "synthetic_text:num_examples=80,length=32",
+    ("captions",): "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
+    ("video", "audio"): "synthetic_clips:num_examples=80,image_size=16,frames=6,sound=4096",
+    ("audio",): "synthetic_sound:num_examples=80,seconds=0.064",
+    ("video",): "synthetic_clips:num_examples=80,image_size=16,frames=6",
 }
 """What a method asks for, and the data that have it."""
 
@@ -36,7 +37,7 @@ SOURCES = {
 def write_recipe(folder: pathlib.Path, name: str, steps: int) -> str:
     path = folder / f"{name}_{steps}.py"
     asks = methods.find(name).asks
-    source = next((made for ask, made in SOURCES.items() if ask in asks), "synthetic:num_examples=80,image_size=16")
+    source = next((made for those, made in SOURCES.items() if {*those} <= {*asks}), "synthetic:num_examples=80,image_size=16")
     path.write_text(RECIPE.format(row=dict(ROWS[name]), name=name, steps=steps, source=source))
     return str(path)
 

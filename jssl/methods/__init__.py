@@ -7,7 +7,7 @@ from jssl.methods.distillation import dino, dinov2, ibot, swav
 from jssl.methods.language import causal_lm, masked_lm
 from jssl.methods.masked import ajepa, audio_mae, data2vec, data2vec_audio, denoising, ijepa, mae
 from jssl.methods.method import Aux, Method, Readout, mean_over_micro_batches, weights
-from jssl.methods.pairs import clip, siglip
+from jssl.methods.pairs import audio_video, clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
 from jssl.methods.registry import REGISTRY, Entry, build, complete_options, find, lengths, register
 from jssl.methods.siamese import barlow_twins, byol, lejepa, simsiam, vicreg
@@ -23,6 +23,7 @@ __all__ = [
     "align_uniform",
     "apc",
     "audio_mae",
+    "audio_video",
     "barlow_twins",
     "build",
     "byol",

@@ -43,6 +43,7 @@ from jssl.views.masks.spans import other_indices, span_mask, span_ranks
 from jssl.views.tokens.masked import masked_tokens
 from jssl.views.tokens.next_token import next_token
 from jssl.views.videos.frames import central_frames, over_frames, random_frames
+from jssl.views.videos.moments import random_moment
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -97,6 +98,7 @@ __all__ = [
     "random_box",
     "random_frames",
     "random_mask",
+    "random_moment",
     "random_resized_crop",
     "random_start",
     "rebalancing_weights",

@@ -235,9 +235,9 @@ def in_context(xp, params, frames, real, causal: bool) -> Features:
 
 
 def patches(xp, images, side: int):
-    """(B, S, S, C) -> (B, N, side * side * C)."""
-    batch, size, _, channels = images.shape
-    x = images.reshape(batch, size // side, side, size // side, side, channels)
+    """(B, H, W, C) -> (B, N, side * side * C)."""
+    batch, height, width, channels = images.shape
+    x = images.reshape(batch, height // side, side, width // side, side, channels)
     return xp.transpose(x, (0, 1, 3, 2, 4, 5)).reshape(batch, -1, side * side * channels)
 
 

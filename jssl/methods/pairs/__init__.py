@@ -1,1 +1,1 @@
-"""Pairs of fields of one example: pictures and their captions."""
+"""Pairs of fields of one example: pictures and their captions, clips and their sound."""

@@ -3,7 +3,8 @@
 from jssl import objectives
 from jssl.methods.method import Method
 from jssl.methods.options import Given, ImageInput
-from jssl.methods.pairs.two_towers import Scale, two_towers
+from jssl.methods.pairs.captioned import captioned
+from jssl.methods.pairs.two_towers import Scale
 from jssl.methods.registry import register
 
 _VIT = {"name": "vit_base"}
@@ -47,7 +48,7 @@ def build(
         del bias
         return objectives.clip_loss(images, texts, logit_scale=factor, exchange=exchange, axis_name=axis_name)
 
-    return two_towers(
+    return captioned(
         "clip",
         given,
         image,

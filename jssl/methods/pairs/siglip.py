@@ -3,7 +3,8 @@
 from jssl import objectives
 from jssl.methods.method import Method
 from jssl.methods.options import Given, ImageInput
-from jssl.methods.pairs.two_towers import Scale, two_towers
+from jssl.methods.pairs.captioned import captioned
+from jssl.methods.pairs.two_towers import Scale
 from jssl.methods.registry import register
 
 _VIT = {"name": "vit_base"}
@@ -46,7 +47,7 @@ def build(
             images, texts, logit_scale=factor, logit_bias=offset, exchange=exchange, axis_name=axis_name
         )
 
-    return two_towers(
+    return captioned(
         "siglip",
         given,
         image,

@@ -1,18 +1,18 @@
-"""What CLIP and SigLIP share: a tower for pictures and one for captions, which meet in one space."""
+"""Two towers that meet in one space: one for pictures and one for captions, or for any other two fields of an example."""
 
 import math
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jssl import objectives, views
-from jssl.methods import encoders, networks
+from jssl import objectives
+from jssl.methods import networks
 from jssl.methods.heads import linear
 from jssl.methods.method import Aux, Method, Readout
-from jssl.methods.networks import Networks
-from jssl.methods.options import Given, ImageInput
+from jssl.methods.networks import Network, Networks, Run
 from jssl.models import Features
 
 
@@ -37,57 +37,74 @@ class Scale(nn.Module):
         return jnp.exp(jnp.minimum(log_scale, math.log(self.largest))), bias
 
 
+class Tower(NamedTuple):
+    """One of the two.
+
+    Attributes:
+      name: of its readout and of its network; its projection is ``<name>_projection``.
+      network: what it learns.
+      field: name of what it reads, among the views.
+      view: (key, example) -> that, as it is trained on.
+      prepare: example -> that, as the readout takes it.
+      features: (run, inputs) -> (B, D), what is projected.
+      parts: inputs -> those of S parts of each example, stacked in front, which find their counterparts each by itself; None
+        takes examples whole.
+    """
+
+    name: str
+    network: Network
+    field: str
+    view: Callable[[jax.Array, Any], Any]
+    prepare: Callable[[Any], Any]
+    features: Callable[[Run, Any], jax.Array]
+    parts: Callable[[Any], Any] | None = None
+
+
 def two_towers(
     name: str,
-    given: Given,
-    image: ImageInput,
-    image_encoder: object,
-    text_encoder: object,
+    first: Tower,
+    second: Tower,
     *,
+    fields: frozenset[str],
     width: int,
     scale: Scale,
     compare: Callable,
+    dtype: Any,
 ) -> Method:
-    """Builds the method record.
+    """Builds the method record. Its readouts are what the towers say in the common space, by their names.
 
     Args:
       name: of the method.
-      given: the data.
-      image: how pictures enter; ``augment`` changes crops of at least half the picture, without flips: captions say
-        which side things are on.
-      image_encoder: see ``encoders.make``.
-      text_encoder: see ``encoders.make``.
+      first: the tower of the default readout.
+      second: the other one.
+      fields: what an example must hold.
       width: of the common space.
       scale: of the similarities.
-      compare: (image (B, D), text (B, D), scale, bias, axis_name) -> loss, of normalised features.
+      compare: (first (N, D), second (N, D), scale, bias, axis_name) -> loss, of normalised features, row i of one belonging to
+        row i of the other; N is B, or the number of all parts.
+      dtype: of the computation.
     """
-    _, length = given.spec["captions"].shape
-    told = {"vocabulary": given.about.vocabulary, "length": length, "causal": False, "dtype": given.dtype}
+    towers = (first, second)
     nets = Networks(
-        image=encoders.make("image", image_encoder, image_size=image.size, dtype=given.dtype),
-        image_projection=linear(width, given.dtype),
-        text=encoders.make("tokens", text_encoder, **told),
-        text_projection=linear(width, given.dtype),
+        **{tower.name: tower.network for tower in towers},
+        **{f"{tower.name}_projection": linear(width, dtype) for tower in towers},
         scale=scale,
     )
-    view = image.view(given, views.mae, crop_scale=(0.5, 1.0), flip_prob=0.0)
 
     def make_views(key, example):
-        image_key, caption_key = jax.random.split(key)
-        captions = example["captions"]
-        given_ones = jnp.sum(jnp.any(captions != 0, -1).astype(jnp.int32))  # those that are not there are zeros
-        chosen = jax.random.randint(caption_key, (), 0, jnp.maximum(given_ones, 1))
-        return {"image": view(image_key, example), "caption": captions[chosen]}
+        keys = jax.random.split(key)
+        return {tower.field: tower.view(own, example) for tower, own in zip(towers, keys)}
 
-    def of_image(net, images):
-        return objectives.l2_normalize(net.chain(["image", "image_projection"], images)["image_projection"])
+    def project(tower, net, inputs):
+        """(B, D), or (S, B, D) of parts, of unit length."""
 
-    def of_text(net, tokens):
-        features = net("text", tokens, segments=(tokens != 0).astype(jnp.int32))  # captions are padded with 0
-        return objectives.l2_normalize(net("text_projection", features.pooled))
+        def one(net, inputs):
+            return objectives.l2_normalize(net(f"{tower.name}_projection", tower.features(net, inputs)))
+
+        return one(net, inputs) if tower.parts is None else net.each(one, tower.parts(inputs))
 
     def forward(net, batch):
-        return of_image(net, batch["image"]), of_text(net, batch["caption"]), *net("scale")
+        return *(project(tower, net, batch[tower.field]) for tower in towers), *net("scale")
 
     def init(key, batch):
         return nets.init(key, lambda net: forward(net, batch))
@@ -95,23 +112,28 @@ def two_towers(
     def loss(params, teacher, extra, batch, keys, *, step, axis_name):
         del teacher, step
         net = nets.student(params, extra, keys=keys, axis_name=axis_name)
-        images, texts, factor, bias = forward(net, batch)
-        value = compare(images, texts, factor, bias, axis_name)
-        return value, Aux(networks.updates(net), {"scale": factor}, images)
+        *found, factor, bias = forward(net, batch)
+        value = compare(*(x.reshape(-1, x.shape[-1]) for x in found), factor, bias, axis_name)
+        return value, Aux(networks.updates(net), {"scale": factor}, _whole(found[0]).pooled)
 
-    def readout(of):
-        return lambda params, extra, inputs: Features(of(nets.frozen(params, extra), inputs))
+    def readout(tower):
+        def apply(params, extra, inputs):
+            return _whole(project(tower, nets.frozen(params, extra), inputs))
+
+        return Readout(tower.prepare, apply)
 
     return Method(
         name,
-        frozenset({"image", "captions"}),
+        fields,
         make_views,
         init,
         loss,
-        {
-            "image": Readout(image.prepare(given), readout(of_image)),
-            "text": Readout(lambda example: example["captions"][0], readout(of_text)),
-        },
+        {tower.name: readout(tower) for tower in towers},
         coupled="the other examples of the batch are the negatives",
         fewest=2,
     )
+
+
+def _whole(x: jax.Array) -> Features:
+    """An example's features; of parts these are all of them, side by side: cosines are the mean over the parts."""
+    return Features(x) if x.ndim == 2 else Features(jnp.concatenate(list(x), -1), jnp.swapaxes(x, 0, 1))

@@ -1,10 +1,11 @@
-"""Losses of text, and of pictures with captions."""
+"""Losses of text, of pictures with captions, and of clips with sound."""
 
 import numpy as np
 import small
-from small import BATCH, cross, linear, one_hot, unit
+from small import BATCH, FRAMES, PATCH, SIDE, cross, linear, one_hot, unit
 
 from .case import CAUSAL, ENCODER, TEXT, by_hand
+from .masked import OF_SOUNDS, SPECTROGRAM
 
 
 @by_hand("causal_lm", encoder=CAUSAL)
@@ -43,11 +44,56 @@ def similarities(v, p):
 
 @by_hand("clip", text_encoder=TEXT, width=5, scale=3.0)
 def clip(v, p, fixed, extra, raw):
-    logits = similarities(v, p)
-    return (cross(np.eye(BATCH), logits).mean() + cross(np.eye(BATCH), logits.T).mean()) / 2
+    return both_ways(similarities(v, p))
+
+
+def both_ways(logits):
+    """Each row finds its column, and each column its row."""
+    right = np.eye(len(logits))
+    return (cross(right, logits).mean() + cross(right, logits.T).mean()) / 2
 
 
 @by_hand("siglip", text_encoder=TEXT, width=5, scale=3.0, bias=-1.0)
 def siglip(v, p, fixed, extra, raw):
     logits = similarities(v, p) + p["scale"]["bias"]
     return np.log1p(np.exp(np.where(np.eye(BATCH), -logits, logits))).sum() / BATCH
+
+
+CLIPS = small.Tubelets()
+AUDIO_VIDEO = {
+    "video": small.video(),
+    "encoder": CLIPS,
+    "audio_encoder": OF_SOUNDS,
+    "spectrogram": SPECTROGRAM,
+    "width": 5,
+    "scale": 3.0,
+}
+
+
+@by_hand("audio_video", **AUDIO_VIDEO)
+def audio_video(v, p, fixed, extra, raw):
+    return part_by_part(v, p, raw, 1)
+
+
+@by_hand("audio_video-segments", segments=2, **AUDIO_VIDEO)
+def audio_video_segments(v, p, fixed, extra, raw):
+    return part_by_part(v, p, raw, 2)
+
+
+def part_by_part(v, p, raw, parts):
+    heard = -(-raw["length"] // 16)  # frames of a spectrogram
+    clips, sounds = [], []
+    for image, frames in zip(v["spectrogram"].image[..., 0], heard):  # each is that of its sound
+        assert not image[frames:].any() and image[:frames].all()
+    for part in range(parts):
+        clip = np.split(v["video"], parts, 1)[part]
+        clips.append(CLIPS(p["video"], clip).pooled)
+        assert clip.shape[1] == FRAMES // parts
+        image = np.split(v["spectrogram"].image, parts, 1)[part]
+        tokens = OF_SOUNDS(p["audio"], image).tokens
+        rows = np.arange(tokens.shape[1]) // (SIDE // PATCH) * PATCH + part * SIDE // parts
+        mean = [own[rows < true].mean(0) if (rows < true).any() else 0 * own[0] for own, true in zip(tokens, heard)]
+        sounds.append(np.stack(mean))
+    clips, sounds = np.concatenate(clips), np.concatenate(sounds)
+    of_clips, of_sounds = unit(linear(p["video_projection"], clips)), unit(linear(p["audio_projection"], sounds))
+    return both_ways(np.exp(p["scale"]["log_scale"]) * of_clips @ of_sounds.T)
