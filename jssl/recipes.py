@@ -32,6 +32,10 @@ DATA: dict[str, dict] = {
     "clips": {"source": "synthetic_clips"},
     "clips_with_sound": {"source": "synthetic_clips:sound=8000"},
     "kinetics": {"source": "video:data/kinetics?frames=20&stride=4&image_size=256", "feed": "grain"},
+    "kinetics_with_sound": {
+        "source": "video:data/kinetics?frames=40&fps=10&image_size=256&sound=16000&on_error=skip",
+        "feed": "grain",
+    },
     "pairs": {"source": "captions:data/pairs/captions.csv?image_size=256", "feed": "grain"},
     "librispeech": {
         "source": "audio:data/librispeech?rate=16000&seconds=15.625&pattern={speaker}/{}/{}",

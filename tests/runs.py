@@ -37,7 +37,9 @@ SOURCES = {
 def write_recipe(folder: pathlib.Path, name: str, steps: int) -> str:
     path = folder / f"{name}_{steps}.py"
     asks = methods.find(name).asks
-    source = next((made for those, made in SOURCES.items() if {*those} <= {*asks}), "synthetic:num_examples=80,image_size=16")
+    source = next(
+        (made for those, made in SOURCES.items() if {*those} <= {*asks}), "synthetic:num_examples=80,image_size=16"
+    )
     path.write_text(RECIPE.format(row=dict(ROWS[name]), name=name, steps=steps, source=source))
     return str(path)
 

@@ -66,6 +66,11 @@ def fake(config) -> data.Source:
     kind = config.data.source.partition(":")[0]
     if "text" in (asks := methods.find(config.method.name).asks):
         return data.open_source("synthetic_text:num_examples=12,length=33")
+    if {"audio", "video"} <= {*asks}:
+        video, rate = config.method.video, 16_000 if kind == "video" else 8000
+        return data.open_source(
+            f"synthetic_clips:num_examples=12,frames={video['frames']},image_size={video['size']},sound={rate}"
+        )
     if "audio" in asks:
         sizes = "seconds=10.24,rate=16000" if kind == "audio" and "16000" in config.data.source else "seconds=1"
         return data.open_source(f"synthetic_sound:num_examples=12,{sizes}")
@@ -82,7 +87,7 @@ def fake(config) -> data.Source:
 def shrink(config) -> None:
     """The one set of overrides that makes any recipe tiny: its networks and batch, not its views or its wiring."""
     method = config.method
-    for encoder in (method[name] for name in ("encoder", "text_encoder") if name in method):
+    for encoder in (method[name] for name in ("encoder", "text_encoder", "audio_encoder") if name in method):
         name = encoder["name"]
         if name.startswith("vit"):
             encoder.update({"name": "vit", "width": 16, "depth": 2, "heads": 2})
@@ -119,6 +124,8 @@ def shrink(config) -> None:
         method.num_permutations = 8
     if "video" in method:  # 18 tubelets instead of 1,568
         method.video.update({"size": min(48, method.video["size"]), "frames": 4})
+    if "audio_encoder" in method:  # the half a second that these last is 32 frames
+        method.spectrogram = {**method.get("spectrogram", {}), "hop": 15.625}
     own = config.optimizer.options.to_dict()
     config.optimizer.options = {name: own[name] for name in own if name not in ("num_layers", "layer_decay")}
     config.data.batch_size, config.dtype, config.fsdp = 8, "float32", 1

@@ -21,16 +21,16 @@ class Protocol(NamedTuple):
     """A way to turn features into figures.
 
     Attributes:
-      fields: what an example must hold beside what the readouts read.
-      readouts: the names of those it needs; none for the default one, whatever its name.
+      needs: the readouts that it compares, by name (none for the default one, whatever its name) -> what an example must hold
+        beside what they read. A subject must have the readouts of one entry. The option ``target`` names another field than
+        ``label``.
       run: (subject, **options) -> figures, by name. Accuracies and recalls are shares. Its keyword arguments are the options,
         their defaults say of what type; those without one are none.
       named: options that the names of the figures tell already.
       network: it takes more than features: tokens, or the weights.
     """
 
-    fields: tuple[str, ...]
-    readouts: tuple[str, ...]
+    needs: Mapping[tuple[str, ...], tuple[str, ...]]
     run: Callable[..., dict[str, float]]
     named: tuple[str, ...] = ()
     network: bool = False
@@ -40,6 +40,12 @@ class Protocol(NamedTuple):
         """Their defaults, by name."""
         known = inspect.signature(self.run).parameters.values()
         return {p.name: p.default for p in known if p.kind is p.KEYWORD_ONLY}
+
+    def fields(self, subject) -> list[tuple[str, ...]]:
+        """The entries of ``needs`` whose readouts a subject has; all of them if it is None."""
+        return [
+            fields for readouts, fields in self.needs.items() if subject is None or {*readouts} <= {*subject.readouts}
+        ]
 
 
 def _collapse(subject: Subject) -> dict[str, float]:
@@ -55,16 +61,17 @@ def _flow(subject: Subject) -> dict[str, float]:
     return flow.endpoint_error(subject)
 
 
+_LABELS: dict[tuple[str, ...], tuple[str, ...]] = {(): ("label",)}
 PROTOCOLS: dict[str, Protocol] = {
-    "knn": Protocol(("label",), (), classify.neighbours, named=("k",)),
-    "linear": Protocol(("label",), (), classify.linear_probe),
-    "few_labels": Protocol(("label",), (), classify.few_labels, named=("n",)),
-    "attentive": Protocol(("label",), (), classify.attentive, network=True),
-    "finetune": Protocol(("label",), (), classify.finetune, network=True),
-    "collapse": Protocol((), (), _collapse),
-    "zero_shot": Protocol(("label",), ("image", "text"), _zero_shot),
-    "retrieval": Protocol(("captions",), ("image", "text"), retrieval.evaluate),
-    "flow": Protocol(("flow",), ("flow",), _flow, network=True),
+    "knn": Protocol(_LABELS, classify.neighbours, named=("k",)),
+    "linear": Protocol(_LABELS, classify.linear_probe),
+    "few_labels": Protocol(_LABELS, classify.few_labels, named=("n",)),
+    "attentive": Protocol(_LABELS, classify.attentive, network=True),
+    "finetune": Protocol(_LABELS, classify.finetune, network=True),
+    "collapse": Protocol({(): ()}, _collapse),
+    "zero_shot": Protocol({("image", "text"): ("label",)}, _zero_shot),
+    "retrieval": Protocol(retrieval.NEEDS, retrieval.evaluate),
+    "flow": Protocol({("flow",): ("flow",)}, _flow, network=True),
 }
 
 
@@ -92,15 +99,16 @@ def check(names: str | Sequence[str], subject=None, spec: Spec | None = None, *,
             raise ValueError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
         protocol = PROTOCOLS[name]
         values(Asked(name, options), protocol.options)
-        if subject is not None and not set(protocol.readouts) <= set(subject.readouts):
-            needs, has = " and ".join(protocol.readouts), " and ".join(subject.readouts) or "none by name"
+        if not protocol.fields(subject):
+            needs = ", or ".join(" and ".join(readouts) for readouts in protocol.needs)
+            has = " and ".join(subject.readouts) or "none by name"
             raise ValueError(f"{name} needs the readouts {needs}; {subject.name} has {has}")
         words = options.get("features", "pooled")
         if subject is not None and not (words in subject.readouts or is_selection(words)):
             raise ValueError(f"{name}:features={words}: use {', '.join([*subject.readouts, *WORDS])}")
-        for field in (options.get("target", field) if field == "label" else field for field in protocol.fields):
-            if spec is not None and field not in spec:
-                raise ValueError(f"{name} needs {_plural(field)}; {data} has none")
+        lacking = [_lacking(fields, options, spec) for fields in protocol.fields(subject)]
+        if all(lacking):
+            raise ValueError(f"{name} needs {_plural(lacking[0][0])}; {data} has none")
     return [str(each) for each in asked]
 
 
@@ -113,7 +121,13 @@ def _able(asked: Asked, subject: Subject) -> bool:
         return False
     if isinstance(subject, Encoder) and not subject.knows(words):
         return False
-    return set(protocol.readouts) <= set(subject.readouts)
+    return bool(protocol.fields(subject))
+
+
+def _lacking(fields: tuple[str, ...], options: Mapping[str, str], spec: Spec | None) -> list[str]:
+    """The fields, or what the options name in place of the label, that the data do not have."""
+    named = [options.get("target", field) if field == "label" else field for field in fields]
+    return [field for field in named if spec is not None and field not in spec]
 
 
 def _plural(field: str) -> str:

@@ -9,6 +9,7 @@ from jssl import data, methods
 from jssl.data import About
 from jssl.data.card import Card
 from jssl.data.images.encoded import CANVAS
+from jssl.data.recordings.video import heard, pace
 from jssl.data.registry import parse_spec
 from jssl.data.text import tokenizers
 
@@ -70,7 +71,12 @@ def _fields(kind: str, options: dict, config, classes: int):
         fields |= {"image": ((side, side, 3), np.uint8), "size": ((2,), np.int32)}
     if kind == "video":
         side = options["image_size"]
-        fields |= {"video": ((options.get("frames", 16), side, side, 3), np.uint8), "size": ((2,), np.int32)}
+        frames, sound = options.get("frames", 16), options.get("sound", 0)
+        fields |= {"video": ((frames, side, side, 3), np.uint8), "size": ((2,), np.int32)}
+        if sound:
+            pace(options.get("stride"), options.get("fps"), sound)
+            fields |= {"audio": ((heard(frames, options["fps"], sound),), np.int16), "length": ((), np.int32)}
+            about["sample_rate"] = sound
     if kind == "audio":
         rate = options.get("rate", 16_000)
         fields |= {"audio": ((round(rate * options.get("seconds", 10.0)),), np.int16), "length": ((), np.int32)}

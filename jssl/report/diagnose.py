@@ -16,7 +16,7 @@ from jssl.diagnostics.directions import spectrum
 from jssl.diagnostics.figures import measures
 from jssl.diagnostics.history import History, history
 from jssl.diagnostics.verdict import judge
-from jssl.evaluation import Encoder, Raw, baselines, protocols
+from jssl.evaluation import Encoder, Raw, baselines, protocols, retrieval
 from jssl.evaluation.parts import Crops, Part
 from jssl.evaluation.remembered import remembered
 from jssl.methods import weights
@@ -123,7 +123,7 @@ def _diagnose(loaded: Loaded, course: History, name: str) -> dict:
 
     figures = {
         name: {"trained": _of(now, name), "untrained": _of(before, name)}
-        for name in (*run.method.readouts, "image-text")
+        for name in (*run.method.readouts, *map("-".join, retrieval.NEEDS))
         if _of(now, name)
     }
     default, *others = run.method.readouts
@@ -210,13 +210,14 @@ def _features(loaded: Loaded, state, queries: Source, crops: dict) -> dict[str, 
 
 
 def _between_readouts(features: dict[str, tuple]) -> dict[str, float]:
-    """Of methods that bring pictures and captions together: what one tells of the other."""
-    if not {"image", "text"} <= features.keys():
-        return {}
-    image, text = features["image"][0], features["text"][0]
-    if image.shape != text.shape or not (_finite(image) and _finite(text)):
-        return {}
-    return {f"image-text/{name}": value for name, value in agreement.between(image, text).items()}
+    """Of methods with two towers: what one tells of the other."""
+    found = {}
+    for names in retrieval.NEEDS:
+        if {*names} <= features.keys():
+            first, second = (features[name][0] for name in names)
+            if first.shape == second.shape and _finite(first) and _finite(second):
+                found |= {f"{'-'.join(names)}/{k}": value for k, value in agreement.between(first, second).items()}
+    return found
 
 
 def _raw_knn(bank: Source, queries: Source) -> float | None:

@@ -180,7 +180,12 @@ def test_a_linear_probe_of_random_views_holds_an_example_out_with_all_its_views(
         ("zero_shot", ["image"], ["image", "label"], "zero_shot needs the readouts image and text; simclr has image"),
         ("zero_shot", ["image", "text"], ["image"], "zero_shot needs labels; folder:x has none"),
         ("retrieval", ["image", "text"], ["image", "label"], "retrieval needs captions; folder:x has none"),
-        ("retrieval", ["text"], ["captions"], "retrieval needs the readouts image and text; simclr has text"),
+        (
+            "retrieval",
+            ["text"],
+            ["captions"],
+            "retrieval needs the readouts image and text, or video and audio; simclr has text",
+        ),
     ],
 )
 def test_what_is_missing_is_said_in_one_line(names, readouts, fields, message):

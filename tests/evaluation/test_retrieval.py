@@ -1,5 +1,7 @@
 """Recalls by hand, against a loop in NumPy, and on features without content."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hand_made import Arrays, images, pairs
@@ -84,6 +86,20 @@ def test_a_shifted_encoder_finds_nothing_first():
     found = retrieval.evaluate(subject(np.eye(n + 1), captions, 1 + np.arange(n), text=turned))
     # Nothing is like the right answer, so after the wrong one all others tie, the lower index first.
     assert found["image_to_text_r1"] == found["text_to_image_r1"] == 0.0 and 0 < found["text_to_image_r5"] < 1
+
+
+def test_clips_find_their_sounds_and_sounds_their_clips():
+    """Clip 0 is like sound 0, clips 1 and 2 are both like sound 1, and sound 2 is like neither."""
+    clips, sounds = np.eye(3)[[0, 1, 1]], np.eye(3)
+    rows = lambda name: SimpleNamespace(  # noqa: E731
+        prepare=lambda example: example[name], apply=lambda params, extra, x: SimpleNamespace(pooled=x)
+    )
+    source = Arrays(video=clips.astype(np.float32), audio=sounds.astype(np.float32))
+    encoder = Encoder({name: rows(name) for name in ("video", "audio")}, ({}, {}), {"test": source})
+    found = evaluate({"x": encoder}, protocols="retrieval")["x"]
+    assert found.keys() == {f"{way}_r{k}" for way in ("video_to_audio", "audio_to_video") for k in RANKS}
+    assert found["video_to_audio_r1"] == pytest.approx(2 / 3) and found["audio_to_video_r1"] == pytest.approx(2 / 3)
+    assert found["video_to_audio_r5"] == 1.0
 
 
 def test_padding_is_no_caption():

@@ -76,6 +76,10 @@ def test_examples_are_foreseen_without_the_data(recipe, fields):
     [
         ("video:gone", {"video": (16, 256, 256, 3), "size": (2,)}),
         ("video:gone?frames=8&image_size=64", {"video": (8, 64, 64, 3), "size": (2,)}),
+        (
+            "video:gone?frames=8&image_size=64&fps=10&sound=8000",
+            {"video": (8, 64, 64, 3), "size": (2,), "audio": (6400,), "length": ()},
+        ),
         ("audio:gone", {"audio": (160_000,), "length": ()}),
         ("audio:gone?rate=8000&seconds=0.5", {"audio": (4000,), "length": ()}),
     ],

@@ -1,22 +1,34 @@
 """Frames of a video file, picked by time and brought to one size."""
 
-import io
+from typing import NamedTuple
 
 import av
 import numpy as np
 from PIL import Image
 
-from jssl.data.files.archive import Place, read
+from jssl.data.files.archive import Place
+from jssl.data.recordings.containers import opened
 
-__all__ = ["read_frames"]
+__all__ = ["Frames", "read_frames"]
 
-# Of what FFmpeg opens, the containers that cameras and data sets have. A playlist would open other files on a file's word.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,asf,gif"
+
+class Frames(NamedTuple):
+    """Frames of a video file.
+
+    Attributes:
+      video: (T, S, S, 3) uint8.
+      size: height and width of a frame in the file.
+      start: seconds, the time that the first of them was asked for, on the clock of the file's time stamps.
+    """
+
+    video: np.ndarray
+    size: tuple[int, int]
+    start: float
 
 
 def read_frames(
-    place: Place, *, frames: int, stride: int, side: int, part: float = 0.5
-) -> tuple[np.ndarray, tuple[int, int]]:
+    place: Place, *, frames: int, stride: int, side: int, part: float = 0.5, fps: float | None = None
+) -> Frames:
     """So many frames of a video, upright, each resized whole to a square.
 
     The file is read from the last key frame before the first of them on, not from its beginning. Frames are picked by their
@@ -29,36 +41,26 @@ def read_frames(
       stride: from one to the next, in frames of the file at its mean rate.
       side: S, pixels, of the result.
       part: where the frames lie in the video: 0 at its start, 1 at its end.
-
-    Returns:
-      (T, S, S, 3) uint8, and the height and width of a frame in the file.
+      fps: frames a second of the result, whatever the rate of the file, in place of a stride.
 
     Raises:
       ValueError: if the bytes are not a video, or one with more pixels than ``PIL.Image.MAX_IMAGE_PIXELS`` in a frame.
       OSError: the file cannot be read.
     """
-    found = _attempt(place, frames, stride, side, part, seek=True)
-    # Some containers, short transport streams say, cannot be entered in the middle.
-    found = found or _attempt(place, frames, stride, side, part, seek=False)
-    if found is None:
-        raise ValueError("none of its pictures can be read")
-    return found
+    options = {"frames": frames, "stride": stride, "side": side, "part": part, "fps": fps}
+    for seek in (True, False):  # some containers, short transport streams say, cannot be entered in the middle
+        with opened(place) as container:
+            if not container.streams.video:
+                raise ValueError("it holds no pictures")
+            if found := _picked(container, container.streams.video[0], seek=seek, **options):
+                return found
+    raise ValueError("none of its pictures can be read")
 
 
-def _attempt(place: Place, frames: int, stride: int, side: int, part: float, *, seek: bool):
-    """What `read_frames` returns; None where no frame is found, or only later ones than the first that is wanted."""
-    whole_file = not isinstance(place, bytes) and place[1:] == (0, -1)
-    with open(place[0], "rb") if whole_file else io.BytesIO(read(place)) as file:
-        try:
-            with av.open(file, options={"format_whitelist": _CONTAINERS}) as container:
-                if not container.streams.video:
-                    raise ValueError("it holds no pictures")
-                return _picked(container, container.streams.video[0], frames, stride, side, part, seek)
-        except (av.error.FFmpegError, EOFError, IndexError) as error:
-            raise ValueError(f"not a whole video ({type(error).__name__}: {error})") from error
-
-
-def _picked(container, stream, frames: int, stride: int, side: int, part: float, seek: bool):
+def _picked(
+    container, stream, *, frames: int, stride: int, side: int, part: float, fps: float | None, seek: bool
+) -> Frames | None:
+    """None where no frame is found, or only later ones than the first that is wanted."""
     stream.codec_context.thread_count = 1  # examples are read in threads
     bound = Image.MAX_IMAGE_PIXELS
     if bound is not None and stream.width * stream.height > bound:
@@ -69,7 +71,8 @@ def _picked(container, stream, frames: int, stride: int, side: int, part: float,
         length = float(stream.duration * stream.time_base)
     else:
         length = (container.duration or 0) / av.time_base
-    room = max(0.0, length - (1 + (frames - 1) * stride) / rate)
+    step = stride / rate if fps is None else 1 / fps  # seconds
+    room = max(0.0, length - (frames - 1) * step - 1 / rate)
     first = start + round(part * room * rate) / rate
     if seek and first > start:
         container.seek(int(first / stream.time_base), stream=stream, backward=True)
@@ -82,15 +85,15 @@ def _picked(container, stream, frames: int, stride: int, side: int, part: float,
         if last is None and seek and frame.time > first + 0.5 / rate:
             return None
         last = frame
-        while len(found) < frames and frame.time >= first + (len(found) * stride - 0.5) / rate:
+        while len(found) < frames and frame.time >= first + len(found) * step - 0.5 / rate:
             image, size = _upright(frame, side)
             found.append(image)
         if len(found) == frames:
-            return np.stack(found), size
+            return Frames(np.stack(found), size, first)
     if last is None:
         return None
     image, size = _upright(last, side)
-    return np.stack(found + [image] * (frames - len(found))), size
+    return Frames(np.stack(found + [image] * (frames - len(found))), size, first)
 
 
 def _upright(frame: av.VideoFrame, side: int) -> tuple[np.ndarray, tuple[int, int]]:

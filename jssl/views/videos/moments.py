@@ -6,9 +6,7 @@ from jax import Array
 from jssl.views.audio.waves import crop_wave
 
 
-def random_moment(
-    key: Array, video: Array, audio: Array, length: Array, *, frames: int
-) -> tuple[Array, Array, Array]:
+def random_moment(key: Array, video: Array, audio: Array, length: Array, *, frames: int) -> tuple[Array, Array, Array]:
     """``frames`` frames from a random one on, each start as likely as the others, and what is heard meanwhile.
 
     Args:

@@ -100,6 +100,44 @@ def test_splits_are_those_of_pictures(folder):
         open_source(f"video:{folder}", "test")
 
 
+SOUND = "frames=4&fps=5&image_size=16&sound=8000"
+
+
+def test_sound_is_of_the_time_of_the_frames(tmp_path):
+    (tmp_path / "a.mkv").write_bytes(encode(40, wave=np.arange(32_000)))  # a sample says when it was
+    (tmp_path / "b.mkv").write_bytes(encode(40, wave=np.arange(14_000)))  # silence before the clip is over
+    source = open_source(f"video:{tmp_path}?{SOUND}", "all")
+    assert (
+        source.about.sample_rate == 8000 and source.fingerprint != open_source(f"video:{tmp_path}", "all").fingerprint
+    )
+    whole, short = source
+    assert (
+        numbers(whole["video"]) == numbers(short["video"]) == [16, 18, 20, 22]
+    )  # every fifth of a second of ten frames
+    np.testing.assert_allclose(whole["audio"], np.arange(12_800, 19_200), atol=1)
+    assert (whole["length"], short["length"]) == (6400, 1200)
+    np.testing.assert_allclose(short["audio"][:1200], np.arange(12_800, 14_000), atol=1)
+    assert not short["audio"][1200:].any()
+    first, last = open_source(f"video:{tmp_path}/a*?{SOUND}&clips=2", "all")
+    np.testing.assert_allclose(first["audio"], np.arange(6400), atol=1)
+    assert numbers(last["video"]) == [33, 35, 37, 39] and last["length"] == 32_000 - 33 * 800
+    np.testing.assert_allclose(last["audio"][: last["length"]], np.arange(33 * 800, 32_000), atol=1)
+
+
+def test_sound_is_resampled_and_a_video_without_is_named(folder):
+    time = np.arange(4 * 16_000) / 16_000
+    tone = 8000 * np.sin(2 * np.pi * np.where(time < 2, 400, 1000) * time)
+    (folder / "jump" / "1.mp4").write_bytes(encode(40, wave=tone.astype(np.int16), codec="aac", rate=16_000))
+    source = open_source(f"video:{folder}/jump?{SOUND}", "all")
+    example = source[0]
+    assert numbers(example["video"]) == [16, 18, 20, 22] and example["length"] == 6400
+    frame = example["audio"].reshape(4, 1600) * np.hanning(1600)  # 0.2 seconds with each
+    pitch = np.abs(np.fft.rfft(frame)).argmax(1) * 5
+    assert np.abs(pitch - [400, 400, 1000, 1000]).max() <= 5
+    with pytest.raises(ValueError, match="cannot read 2.mkv: it holds no sound; "):
+        source[1]
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "playlist", "sound"])
 def test_what_is_no_video_is_named_or_passed_over(folder, damage):
     whole = (folder / "jump" / "1.mp4").read_bytes()
@@ -150,7 +188,10 @@ def test_without_pyav_one_line_says_what_to_install(folder, monkeypatch):
         ("video:{}/none.tar", "no archive matches"),
         ("video:{}?frames=0", "frames=0"),
         ("video:{}?stride=0", "stride=0"),
-        ("video:{}?fps=3", 'no option "fps"'),
+        ("video:{}?speed=3", 'no option "speed"'),
+        ("video:{}?fps=3&stride=2", "stride=2, fps=3: either says how far frames are apart"),
+        ("video:{}?sound=8000", "sound=8000 needs fps=..."),
+        ("video:{}?fps=5&sound=8", "at least 1000"),
         ("video:{}?on_error=stop", 'on_error is "stop"'),
     ],
 )
