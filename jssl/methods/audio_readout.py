@@ -41,6 +41,7 @@ def pool_sound(features: Features, inputs: Spectrogram, *, patch_size: int, toke
     """
     if token and features.class_token is not None:
         return features
+    assert features.tokens is not None  # of patches
     rows, columns = (side // patch_size for side in inputs.image.shape[1:3])
     first = jnp.arange(rows * columns) // columns * patch_size  # frame of each patch, raster order
     return features._replace(pooled=mean_tokens(features.tokens, first[None] < inputs.frames[:, None]))

@@ -211,7 +211,7 @@ def _features(loaded: Loaded, state, queries: Source, crops: dict) -> dict[str, 
 
 def _between_readouts(features: dict[str, tuple]) -> dict[str, float]:
     """Of methods with two towers: what one tells of the other."""
-    found = {}
+    found: dict[str, float] = {}
     for names in retrieval.NEEDS:
         if {*names} <= features.keys():
             first, second = (features[name][0] for name in names)

@@ -28,7 +28,7 @@ def opened(place: Place) -> Iterator[av.container.InputContainer]:
     whole_file = not isinstance(place, bytes) and place[1:] == (0, -1)
     with open(place[0], "rb") if whole_file else io.BytesIO(read(place)) as file:
         try:
-            with av.open(file, options={"format_whitelist": _CONTAINERS}) as container:
+            with av.open(file, "r", options={"format_whitelist": _CONTAINERS}) as container:
                 yield container
         except (av.error.FFmpegError, EOFError, IndexError) as error:
             raise ValueError(f"not a whole video ({type(error).__name__}: {error})") from error

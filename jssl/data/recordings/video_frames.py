@@ -1,5 +1,6 @@
 """Frames of a video file, picked by time and brought to one size."""
 
+import functools
 from typing import NamedTuple
 
 import av
@@ -47,12 +48,12 @@ def read_frames(
       ValueError: if the bytes are not a video, or one with more pixels than ``PIL.Image.MAX_IMAGE_PIXELS`` in a frame.
       OSError: the file cannot be read.
     """
-    options = {"frames": frames, "stride": stride, "side": side, "part": part, "fps": fps}
+    picked = functools.partial(_picked, frames=frames, stride=stride, side=side, part=part, fps=fps)
     for seek in (True, False):  # some containers, short transport streams say, cannot be entered in the middle
         with opened(place) as container:
             if not container.streams.video:
                 raise ValueError("it holds no pictures")
-            if found := _picked(container, container.streams.video[0], seek=seek, **options):
+            if found := picked(container, container.streams.video[0], seek=seek):
                 return found
     raise ValueError("none of its pictures can be read")
 

@@ -54,8 +54,8 @@ class Tower(NamedTuple):
     name: str
     network: Network
     field: str
-    view: Callable[[jax.Array, Any], Any]
-    prepare: Callable[[Any], Any]
+    view: Callable
+    prepare: Callable
     features: Callable[[Run, Any], jax.Array]
     parts: Callable[[Any], Any] | None = None
 
