@@ -54,7 +54,7 @@ class Tower(NamedTuple):
     name: str
     network: Network
     field: str
-    view: Callable
+    view: Any  # mypy takes no named tuple for a Callable
     prepare: Callable
     features: Callable[[Run, Any], jax.Array]
     parts: Callable[[Any], Any] | None = None
