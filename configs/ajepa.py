@@ -2,9 +2,9 @@
 
 jssl pretrain --config configs/ajepa.py:small,digits --workdir runs/ajepa
 
-small: ours, for two CPU cores: one second at 8 kHz as 64 frames of 64 bands, in patches of 8, on the network of
-``audio_mae:small`` with what ``ijepa:small`` does to keep targets apart (learned positions, patch_norm, LayerScale, a slow
-teacher). The share of bands grows from none to all over the run. Not tuned.
+small: ours, for two CPU cores: the crops, spectrograms and network of ``audio_mae:small`` with what ``ijepa:small`` does to keep
+targets apart (learned positions, patch_norm, LayerScale, a slow teacher). The share of bands grows from none to all over the
+run. Not tuned.
 
 small,digits: the same on the Free Spoken Digit Dataset, whose split holds out the recordings 0 to 4 of each speaker and
 digit.
@@ -21,7 +21,8 @@ from jssl import recipes
 
 def small(data):
     config = recipes.start("ajepa", data, batch_size=64, steps="14.4 epochs")
-    config.method.spectrogram = {"window": 32.0, "hop": 15.625, "mels": 64}
+    config.method.audio = {"samples": 4096}
+    config.method.spectrogram = {"window": 32.0, "hop": 8.0, "mels": 64}
     config.method.encoder = {
         "name": "vit",
         "patch_size": 8,

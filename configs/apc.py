@@ -1,6 +1,7 @@
 """Autoregressive predictive coding: say what the log-mel frame a few steps ahead will be (Chung et al., arXiv:1904.03240).
 
-small: ours, for two CPU cores: one second at 8 kHz as 100 frames of 40 bands, two GRU layers of width 128, three steps ahead.
+small: ours, for two CPU cores: crops of half a second at 8 kHz as 51 frames of 40 bands, two GRU layers of width 128,
+three steps ahead.
 
 small,digits: the same on the Free Spoken Digit Dataset, whose split holds out the recordings 0 to 4 of each speaker and
 digit.

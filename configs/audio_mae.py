@@ -2,7 +2,9 @@
 
 jssl pretrain --config configs/audio_mae.py:small,digits --config.data.source='audio:recordings.tar.gz?...' --workdir runs/audio_mae
 
-small: ours, for two CPU cores: one second at 8 kHz as 64 frames of 64 bands, in patches of 8, on the network of ``mae:small``.
+small: ours, for two CPU cores: crops of half a second at 8 kHz as 64 frames of 64 bands, 8 ms apart, in patches of 8, on the
+network of ``mae:small``. Half of the spoken digits are shorter than 0.42 s: of a whole second more than half of the patches
+would be silence.
 
 small,digits: the same on the Free Spoken Digit Dataset, whose split holds out the recordings 0 to 4 of each speaker and digit.
 
@@ -18,7 +20,8 @@ from jssl import recipes
 
 def small(data):
     config = recipes.start("audio_mae", data, batch_size=64, steps="14.4 epochs")
-    config.method.spectrogram = {"window": 32.0, "hop": 15.625, "mels": 64}
+    config.method.audio = {"samples": 4096}
+    config.method.spectrogram = {"window": 32.0, "hop": 8.0, "mels": 64}
     config.method.encoder = {
         "name": "vit",
         "patch_size": 8,

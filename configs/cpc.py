@@ -1,6 +1,6 @@
 """Contrastive predictive coding: from what was heard so far, tell what comes next (van den Oord et al., arXiv:1807.03748).
 
-small: ours, for two CPU cores: one second at 8 kHz as 99 frames, 10 ms apart, a GRU of width 128, 12 steps ahead, 32
+small: ours, for two CPU cores: crops of half a second at 8 kHz as 51 frames, 10 ms apart, a GRU of width 128, 12 steps ahead, 32
 negatives.
 
 small,digits: the same on the Free Spoken Digit Dataset, whose split holds out the recordings 0 to 4 of each speaker and

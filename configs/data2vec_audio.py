@@ -2,8 +2,8 @@
 
 jssl pretrain --config configs/data2vec_audio.py:small,digits --workdir runs/data2vec_audio
 
-small: ours, for two CPU cores: one second at 8 kHz as 64 frames of 64 bands, in patches of 8, so that a span is a quarter of a
-second; the network of ``audio_mae:small``, the last four of its five blocks, and the slow teacher of ``data2vec:small``. Not tuned.
+small: ours, for two CPU cores: the crops, spectrograms and network of ``audio_mae:small``, so that a span is an eighth of a
+second; the last four of its five blocks, and the slow teacher of ``data2vec:small``. Not tuned.
 
 small,digits: the same on the Free Spoken Digit Dataset, whose split holds out the recordings 0 to 4 of each speaker and
 digit.
@@ -22,7 +22,8 @@ from jssl import recipes
 
 def small(data):
     config = recipes.start("data2vec_audio", data, batch_size=64, steps="14.4 epochs")
-    config.method.spectrogram = {"window": 32.0, "hop": 15.625, "mels": 64}
+    config.method.audio = {"samples": 4096}
+    config.method.spectrogram = {"window": 32.0, "hop": 8.0, "mels": 64}
     config.method.encoder = {
         "name": "vit",
         "patch_size": 8,

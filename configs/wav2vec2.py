@@ -1,7 +1,7 @@
 """wav2vec 2.0: name the quantised frame behind a masked place among others (Baevski et al., arXiv:2006.11477).
 
-small: ours, for two CPU cores: one second at 8 kHz as 99 frames, 10 ms apart, a transformer of width 128 and three blocks,
-two groups of 64 codes. The temperature of the codes falls over the first half of the run.
+small: ours, for two CPU cores: crops of half a second at 8 kHz as 51 frames, 10 ms apart, a transformer of width 128 and three
+blocks, two groups of 64 codes. The temperature of the codes falls over the first half of the run.
 
 small,digits: the same on the Free Spoken Digit Dataset, whose split holds out the recordings 0 to 4 of each speaker and
 digit.

@@ -120,6 +120,8 @@ def shrink(config) -> None:
         method.flow = {"width": 8, "depth": 1, "reach": 1}
     if "codes" in options:
         method.codes, method.width = {**method.get("codes", {}), "entries": 8, "width": 8}, 8
+    if "steps_ahead" in method:
+        method.steps_ahead = 2  # half a second has twelve of these frames
     if "num_permutations" in options:
         method.num_permutations = 8
     if "video" in method:  # 18 tubelets instead of 1,568
