@@ -31,6 +31,7 @@ DATA: dict[str, dict] = {
     "books": {"source": "text:data/books/*.txt?length=1025", "feed": "grain"},
     "clips": {"source": "synthetic_clips"},
     "clips_with_sound": {"source": "synthetic_clips:sound=8000"},
+    "rooms": {"source": "synthetic_rooms"},
     "kinetics": {"source": "video:data/kinetics?frames=20&stride=4&image_size=256", "feed": "grain"},
     "kinetics_with_sound": {
         "source": "video:data/kinetics?frames=40&fps=10&image_size=256&sound=16000&on_error=skip",

@@ -59,6 +59,16 @@ def clips():
     return data.ArraySource({"video": np.array(moved), "label": np.arange(64) % 4})
 
 
+@functools.cache
+def steered():
+    """64 clips of 6 frames: the pictures, each pushed about by actions that are known."""
+    image = np.stack([example["image"] for example in pictures()])
+    pushed = np.random.default_rng(4).integers(-2, 3, (64, 5, 2))
+    places = np.concatenate([np.zeros((64, 1, 2), int), pushed.cumsum(1)], 1)
+    video = [[np.roll(x, shift, (0, 1)) for shift in path] for x, path in zip(image, places)]
+    return data.ArraySource({"video": np.array(video), "actions": (pushed / 2).astype(np.float32)})
+
+
 def sounds():
     """64 sounds of 512 samples at 8 kHz, of four classes that differ in pitch, under noise; some end before the rest."""
     rng = np.random.default_rng(3)
@@ -83,6 +93,7 @@ SOURCES = {
     ("text",): texts,
     ("captions",): captioned,
     ("video", "audio"): clips_with_sound,
+    ("actions",): steered,
     ("video",): clips,
     ("audio",): sounds,
 }

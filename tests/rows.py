@@ -153,6 +153,17 @@ ROWS |= {
     }
 }
 
+ROWS |= {
+    "ac_jepa": {
+        "video": CLIP,
+        "encoder": OF_CLIPS | {"positions": "sincos"},
+        "features": "pooled",
+        "predictor": {"width": 8, "depth": 1, "heads": 2, "memory": False},
+        "guard": {"variance": 1.0, "covariance": 0.1},
+        "inverse": (8,),
+    }
+}
+
 # Paths that a method's row leaves out: "<method>-<what>" goes through the same suites.
 ROWS |= {
     "dino-sinkhorn": ROWS["dino"] | {"centering": {"kind": "sinkhorn"}},

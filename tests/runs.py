@@ -29,6 +29,7 @@ SOURCES = {
     ("captions",): "synthetic:num_examples=80,image_size=16,captions=2,caption_length=32",
     ("video", "audio"): "synthetic_clips:num_examples=80,image_size=16,frames=6,sound=4096",
     ("audio",): "synthetic_sound:num_examples=80,seconds=0.064",
+    ("actions",): "synthetic_rooms:num_examples=80,image_size=16,frames=6",
     ("video",): "synthetic_clips:num_examples=80,image_size=16,frames=6",
 }
 """What a method asks for, and the data that have it."""

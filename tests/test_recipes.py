@@ -74,6 +74,9 @@ def fake(config) -> data.Source:
     if "audio" in asks:
         sizes = "seconds=10.24,rate=16000" if kind == "audio" and "16000" in config.data.source else "seconds=1"
         return data.open_source(f"synthetic_sound:num_examples=12,{sizes}")
+    if "actions" in asks:
+        video = config.method.video
+        return data.open_source(f"synthetic_rooms:num_examples=12,frames={video['frames']},image_size={video['size']}")
     if "video" in asks:
         video = config.method.video
         return data.open_source(f"synthetic_clips:num_examples=12,frames={video['frames']},image_size={video['size']}")
@@ -116,6 +119,8 @@ def shrink(config) -> None:
         method.predictor = {"width": 12, "depth": 1, "heads": 2}  # rotary heads of clips have 6 channels at least
     if "decoder" in options:
         method.decoder = {"width": 8, "depth": 1, "heads": 2}
+    if "inverse" in options:
+        method.inverse, method.rollout = (8,), 2
     if "flow" in options:
         method.flow = {"width": 8, "depth": 1, "reach": 1}
     if "codes" in options:

@@ -11,7 +11,7 @@ from jssl.methods.pairs import audio_video, clip, siglip
 from jssl.methods.pretext import colorization, jigsaw, relative_position, rotation
 from jssl.methods.registry import REGISTRY, Entry, build, complete_options, find, lengths, register
 from jssl.methods.siamese import barlow_twins, byol, lejepa, simsiam, vicreg
-from jssl.methods.video import mc_jepa, videomae, vjepa, vjepa2_1
+from jssl.methods.video import ac_jepa, mc_jepa, videomae, vjepa, vjepa2_1
 
 __all__ = [
     "REGISTRY",
@@ -19,6 +19,7 @@ __all__ = [
     "Entry",
     "Method",
     "Readout",
+    "ac_jepa",
     "ajepa",
     "align_uniform",
     "apc",

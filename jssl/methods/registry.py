@@ -19,6 +19,7 @@ ASKS: dict[str, tuple[str, ...]] = {
     "labels": ("label",),
     "captions": ("captions",),
     "text": (),
+    "actions": ("actions",),
     "video": (),
     "audio": (),
     "patches": (),

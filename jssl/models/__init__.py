@@ -1,5 +1,6 @@
 """Encoders and what sits on them: flax.linen modules, pure ``init`` and ``apply``, parameters as plain nested dicts."""
 
+from jssl.models.action_predictor import ActionPredictor
 from jssl.models.audio.frame_transformer import FrameTransformer
 from jssl.models.audio.gru import FrameGRU
 from jssl.models.audio.quantizer import GumbelQuantizer
@@ -17,6 +18,7 @@ from jssl.models.vit import ViT
 
 __all__ = [
     "MLP",
+    "ActionPredictor",
     "DINOHead",
     "DenseDecoder",
     "Features",

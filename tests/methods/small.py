@@ -44,6 +44,7 @@ def examples() -> dict[str, np.ndarray]:
     batch = {
         "image": np.round(image).astype(np.uint8),
         "video": np.stack([np.roll(np.round(image), t, 2) for t in range(FRAMES)], 1).astype(np.uint8),
+        "actions": np.random.default_rng(2).normal(size=(BATCH, FRAMES - 1, 2)).astype(np.float32),
         "label": np.array([2, 0, 2, 1], np.int32),
         "captions": captions.astype(np.int32),
         "tokens": np.where(segments > 0, rng.integers(1, WORDS, segments.shape), 0).astype(np.int32),

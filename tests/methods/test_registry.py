@@ -21,6 +21,7 @@ FIELDS = {
     "labels": {"label"},
     "captions": {"captions"},
     "text": {"tokens", "segments"},
+    "actions": {"actions"},
     "video": {"video"},
     "audio": {"audio", "length"},
     "patches": set(),
@@ -160,6 +161,8 @@ def test_what_a_method_says_of_itself_is_checked(monkeypatch):
             {"encoder": {"name": "vit_tiny", "patch_size": 2}},
             "mc_jepa needs maps of several sizes: use an encoder resnet18 ... or resnet, not 'vit_tiny'",
         ),
+        ("ac_jepa", {"features": "all"}, "method.features='all'; use tokens or pooled"),
+        ("ac_jepa", {"rollout": 4}, "method.rollout=4 of clips of method.video.frames=4; use 1 to 3"),
         ("apc", {"steps_ahead": 0}, "apc predicts 0 steps ahead in spectrograms of 16 frames: take longer sounds"),
         ("wav2vec2", {"mask": {"ratio": 0.05, "span": 2}}, "wav2vec2 masks 1 of 16 frames in spans of 2: take longer"),
         (

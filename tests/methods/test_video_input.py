@@ -24,6 +24,26 @@ def test_both_views_have_one_shape_and_one_normalisation():
     np.testing.assert_allclose(view.normalize(pixels), seen, rtol=1e-6)
 
 
+def test_what_lies_between_frames_goes_with_them():
+    view = VideoInput(frames=3, size=16).view(
+        Given(SPEC, data.About(mean=(0.0,) * 3, std=(1.0,) * 3)),
+        views.mae,
+        crop_scale=(1.0, 1.0),
+        crop_ratio=(1.0, 1.0),
+    )
+    numbered = {"video": np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1) * np.ones((1, 16, 16, 3), np.uint8)}
+    keys = jax.random.split(jax.random.key(0), 12)
+    first, steps = jax.jit(jax.vmap(lambda key: (view(key, numbered)[0, 8, 8, 0], view.between(key, np.arange(5)))))(
+        keys
+    )
+    starts = np.round(255 * np.asarray(first)).astype(int)
+    assert len(set(starts)) > 1
+    np.testing.assert_array_equal(steps, starts[:, None] + np.arange(2))
+    assert view.between(None, np.arange(5)).tolist() == [1, 2]  # frames 1, 2 and 3 are the middle
+    with pytest.raises(ValueError, match="frames are 2 apart"):
+        VideoInput(frames=3, size=16, stride=2).view(Given(SPEC), views.mae).between(None, np.arange(5))
+
+
 def test_options_say_video_where_they_are_wrong():
     given = Given(SPEC)
     for video, told in (

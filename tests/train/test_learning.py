@@ -94,7 +94,27 @@ def noisy_clips_with_sound(split):
     return data.ArraySource(fields, data.About(class_names=tuple("abcdefgh"), sample_rate=8000))
 
 
-WORLDS = {("video", "audio"): noisy_clips_with_sound, ("audio",): noisy_sounds, ("video",): noisy_clips}
+@functools.cache
+def pushed_clips(split):
+    """Clips as those, but that actions push the pattern, in every frame another way."""
+    rng = np.random.default_rng({"train": 1, "test": 2}[split])
+    count = {"train": 512, "test": 256}[split]
+    patterns = np.random.default_rng(0).normal(size=(CLASSES, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
+    label = (np.arange(count) % CLASSES).astype(np.int32)
+    actions = rng.integers(-1, 2, (count, 3, 2))
+    places = np.concatenate([np.zeros((count, 1, 2), int), actions.cumsum(1)], 1)
+    video = np.array([[np.roll(patterns[k], shift, (0, 1)) for shift in path] for k, path in zip(label, places)])
+    video = 128 + 40 * video + 60 * rng.normal(size=video.shape)
+    fields = {"video": video.clip(0, 255).astype(np.uint8), "actions": actions.astype(np.float32), "label": label}
+    return data.ArraySource(fields, data.About(class_names=tuple("abcdefgh")))
+
+
+WORLDS = {
+    ("video", "audio"): noisy_clips_with_sound,
+    ("audio",): noisy_sounds,
+    ("actions",): pushed_clips,
+    ("video",): noisy_clips,
+}
 """What a method asks for -> the splits of the data that it is tried on."""
 
 

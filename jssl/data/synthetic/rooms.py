@@ -56,7 +56,7 @@ class SyntheticRoomsSource(MadeSource):
 
     OPTIONS = dict.fromkeys(("num_examples", "frames", "image_size", "seed", "doors"), int)
 
-    def __init__(self, split="train", *, num_examples=10_000, frames=16, image_size=28, seed=0, doors=1):
+    def __init__(self, split="train", *, num_examples=10_000, frames=16, image_size=24, seed=0, doors=1):
         if frames < 2 or image_size < 12 or doors < 1:
             raise ValueError(f"frames={frames}, image_size={image_size}, doors={doors}; use at least 2, 12 and 1")
         spec = {

@@ -83,6 +83,20 @@ class ClipView(NamedTuple):
             video = views.random_frames(start, example["video"], **which)
         return views.over_frames(self.augmentation.pixels, key, video, example.get("size"))
 
+    def between(self, key: Any, steps: jax.Array) -> jax.Array:
+        """Of (T - 1, ...), something for each frame and the next, what is between the frames that ``pixels`` takes with a key.
+
+        Raises:
+          ValueError: the stride is not 1: what lies between has several parts then.
+        """
+        if self.stride != 1:
+            raise ValueError(
+                f"frames are {self.stride} apart, and there are {self.stride} steps between them; use a stride of 1"
+            )
+        if key is None:
+            return views.central_frames(steps, frames=self.frames - 1)
+        return views.random_frames(jax.random.split(key)[0], steps, frames=self.frames - 1)
+
     def normalize(self, pixels: jax.Array) -> jax.Array:
         """What ``__call__`` does to ``pixels`` at the end."""
         return views.normalize(pixels, mean=self.augmentation.mean, std=self.augmentation.std)

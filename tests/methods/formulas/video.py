@@ -2,9 +2,9 @@
 
 import numpy as np
 import small
-from small import BATCH, FRAMES, PATCH, SIDE, WIDTH, standardize
+from small import BATCH, FRAMES, PATCH, SIDE, WIDTH, mlp, standardize
 
-from jssl.models import IJEPAPredictor, MAEDecoder, VJEPA21Predictor
+from jssl.models import ActionPredictor, IJEPAPredictor, MAEDecoder, VJEPA21Predictor
 
 from .case import by_hand
 from .masked import SMALL, applied
@@ -94,3 +94,58 @@ def vjepa2_1(v, p, teacher, extra, raw):
         on_context = over_examples(squares(of_context[:, 0], whole, context), near)
         losses.append(on_target + 0.8 * (4 - 2) / (10 - 2) * on_context)  # at step 4
     return np.mean(losses)
+
+
+FRAME = small.Patches()
+AC_JEPA = {
+    "encoder": FRAME,
+    "video": small.video(crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0), flip_prob=0.0),
+    "exponent": 2.0,
+}
+GUARD = {"variance": 3.0, "covariance": 0.5, "smoothness": 0.7, "inverse": 2.0}
+
+
+def frames_of(p, clips, features):
+    """(B, T, N, D)."""
+    found = [FRAME(p["encoder"], clips[:, t]) for t in range(FRAMES)]
+    tokens = [one.tokens if features == "tokens" else one.pooled[:, None] for one in found]
+    tokens = np.stack(tokens, 1)
+    return standardize(mlp(p["projector"], tokens) if "projector" in p else tokens, -1, 1e-5)
+
+
+def steps_and_rollout(v, params, frames, targets, steps, memory):
+    """Half the squared distance of what is predicted, from the true frames and from the first one alone."""
+    model, actions = ActionPredictor(memory=memory, **SMALL), v["actions"]
+
+    def predict(frames):
+        found = applied(model, params, np.stack(frames, 1), actions[:, : len(frames)])
+        return standardize(found[:, -1], -1, 1e-5)
+
+    forced = [predict([frames[:, i] for i in range(t + 1)]) for t in range(FRAMES - 1)]
+    rolled = [frames[:, 0]]
+    for _ in range(steps):
+        rolled.append(predict(rolled))
+    errors = [((a - targets[:, t + 1]) ** 2).mean() / 2 for t, a in enumerate(forced)]
+    rolled_errors = [((a - targets[:, t]) ** 2).mean() / 2 for t, a in enumerate(rolled) if t]
+    return np.mean(errors) + np.mean(rolled_errors)
+
+
+@by_hand("ac_jepa", apart=4e-3, predictor=SMALL, rollout=3, guard=GUARD, inverse=(5,), projector=(4,), **AC_JEPA)
+def ac_jepa(v, p, fixed, extra, raw):
+    np.testing.assert_array_equal(v["actions"], raw["actions"])
+    frames = frames_of(p, v["video"], "tokens")
+    value = steps_and_rollout(v, p["predictor"], frames, frames_of(fixed, v["video"], "tokens"), 3, True)
+    before, after = (x.reshape(-1, 4) for x in (frames[:, :-1], frames[:, 1:]))
+    for z in (before, after):
+        c = np.cov(z.T)
+        value += 3.0 * np.maximum(0, 1 - np.sqrt(np.diag(c) + 1e-4)).mean() / 2
+        value += 0.5 * (c[~np.eye(4, dtype=bool)] ** 2).sum() / 4
+    seen = frames.mean(2)
+    told = mlp(p["inverse"], np.concatenate([seen[:, :-1], seen[:, 1:]], -1), hidden=False)
+    return value + 0.7 * ((before - after) ** 2).mean() + 2.0 * ((told - v["actions"]) ** 2).mean() / 2
+
+
+@by_hand("ac_jepa-frozen", apart=4e-3, features="pooled", frozen=True, predictor={**SMALL, "memory": False}, **AC_JEPA)
+def ac_jepa_frozen(v, p, fixed, extra, raw):
+    frames = frames_of(fixed, v["video"], "pooled")
+    return steps_and_rollout(v, p["predictor"], frames, frames, 2, False)
