@@ -5,8 +5,11 @@ import pathlib
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 
+from jssl.config import read_object
 from jssl.methods import Method
+from jssl.models.vit import inflate
 from jssl.train import setup
 from jssl.train.checkpoints import Checkpointer
 from jssl.train.checkpoints.record import named_leaves, some
@@ -17,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 STUDENT = ("params/", "extra/batch_stats/")
 TEACHER = ("teacher/", "extra/teacher_batch_stats/")
+PATCHES = "/patch_embed/kernel"  # of an encoder of pictures, and of one of clips
 
 
 def take_weights(state, method: Method, other: str | pathlib.Path, *, partial: bool = False):
@@ -24,6 +28,10 @@ def take_weights(state, method: Method, other: str | pathlib.Path, *, partial: b
 
     A teacher that the other run lacks is a copy of the student, as at the start of any run. Optimiser, step, queue and
     centre stay as they are. What was taken is logged in one line.
+
+    Where the other run has learnt from pictures and this one learns from clips, the embedding of patches is taken for every frame
+    of a tubelet, see `jssl.models.vit.inflate`. Patches of the same side are taken for granted: the line says how many frames it is
+    taken for.
 
     Args:
       state: the initial state.
@@ -48,12 +56,18 @@ def take_weights(state, method: Method, other: str | pathlib.Path, *, partial: b
         own = {name: leaf for name, leaf in named_leaves(state).items() if name.startswith(STUDENT + TEACHER)}
         if not (state.teacher and any(name.startswith(TEACHER) for name in held)):
             held, own = ({n: leaf for n, leaf in leaves.items() if n.startswith(STUDENT)} for leaves in (held, own))
-        fit = [name for name, leaf in own.items() if name in held and _same(leaf, held[name])]
+        grows = "video" in method.fields and "video" not in read_object(folder.parent / "data.json")["spec"]
+        frames = {name: _frames(name, leaf, held[name], grows) for name, leaf in own.items() if name in held}
+        fit = [name for name, count in frames.items() if count]
         told = f"--init-from {other}, step {step}: {len(fit)} of {len(own)} arrays fit"
-        problems = _problems(own, held)
+        told += "".join(f"; {name} for {frames[name]} frames" for name in fit if frames[name] > 1)
+        problems = _problems(own, held, fit)
         if problems and not (partial and fit):
             raise ValueError(f"{told}; {'; '.join(problems)}" + ("; --partial takes those that fit" if fit else ""))
-        taken, _, _ = checkpoints.restore(setup.abstract({n: own[n] for n in fit}), step=step, part=True)
+        wanted = {name: _there(own[name], held[name], frames[name]) for name in fit}
+        taken, _, _ = checkpoints.restore(wanted, step=step, part=True)
+    for name in (name for name in fit if frames[name] > 1):
+        taken[name] = jax.jit(inflate, static_argnums=1, out_shardings=own[name].sharding)(taken[name], frames[name])
     logger.warning("%s", "; ".join([told, *problems]))
     state = _replace(state, {name: array for name, array in taken.items() if name.startswith(STUDENT)})
     if method.teacher:
@@ -70,8 +84,25 @@ def _same(leaf, described: dict) -> bool:
     return list(leaf.shape) == described["shape"] and str(leaf.dtype) == described["dtype"]
 
 
-def _problems(own: dict, held: dict) -> list[str]:
-    other = [name for name in own if name in held and not _same(own[name], held[name])]
+def _frames(name: str, leaf, described: dict, grows: bool) -> int:
+    """How many frames an array of the other run is taken for: 1 as it is, 0 where it does not fit."""
+    if _same(leaf, described):
+        return 1
+    inputs, *rest = described["shape"]
+    fits = grows and name.endswith(PATCHES) and str(leaf.dtype) == described["dtype"] and list(leaf.shape[1:]) == rest
+    return leaf.shape[0] // inputs if fits and leaf.shape[0] % inputs == 0 else 0
+
+
+def _there(leaf, described: dict, frames: int) -> jax.ShapeDtypeStruct:
+    """What is read: the array as the other run has it, on the devices where this one has it."""
+    sharding = leaf.sharding
+    if frames > 1 and isinstance(sharding, NamedSharding):  # whose rows need not be a multiple of the devices
+        sharding = NamedSharding(sharding.mesh, PartitionSpec())
+    return jax.ShapeDtypeStruct(tuple(described["shape"]), leaf.dtype, sharding=sharding)
+
+
+def _problems(own: dict, held: dict, fit: list[str]) -> list[str]:
+    other = [name for name in own if name in held and name not in fit]
     groups = {
         "of another shape": [f"{n} {tuple(held[n]['shape'])} there, {own[n].shape} here" for n in other],
         "only here": [name for name in own if name not in held],

@@ -1,5 +1,6 @@
 """Weights of another run: which arrays are taken, and what is said of those that do not fit."""
 
+import json
 from types import SimpleNamespace
 
 import jax
@@ -16,7 +17,8 @@ BOTH, ENCODER = ("encoder", "head"), ("encoder",)
 
 
 def method(tracked=()):
-    return SimpleNamespace(teacher=(lambda params: {name: params[name] for name in tracked}) if tracked else None)
+    teacher = (lambda params: {name: params[name] for name in tracked}) if tracked else None
+    return SimpleNamespace(teacher=teacher, fields={"image"})
 
 
 def state(value, networks=BOTH, *, tracked=(), width=4):
@@ -100,6 +102,25 @@ def test_a_run_without_anything_that_fits(runs):
         ValueError, match="0 of 4 arrays fit.*only there: params/other/kernel, extra/batch_stats/other/mean$"
     ):
         take_weights(state(1.0), method(), runs(state(2.0, ("other",))), partial=True)
+
+
+def test_the_patches_of_pictures_become_those_of_clips(runs, caplog):
+    def embedding(rows, value):
+        made = state(value)
+        kernel = value * jnp.arange(rows * 2.0).reshape(rows, 2)
+        return made.replace(params={**made.params, "encoder": {"patch_embed": {"kernel": kernel}}})
+
+    folder, clips = runs(embedding(3, 2.0)), SimpleNamespace(teacher=None, fields={"video"})
+    (folder / "data.json").write_text(json.dumps({"spec": {"image": [[4, 4, 3], "uint8"]}}))
+    made, record = take_weights(embedding(6, 1.0), clips, folder)
+    still = np.asarray(embedding(3, 2.0).params["encoder"]["patch_embed"]["kernel"])
+    found = np.asarray(made.params["encoder"]["patch_embed"]["kernel"])
+    np.testing.assert_array_equal(found, np.concatenate([still, still]) / 2)  # a clip that stands still is its picture
+    assert "4 of 4 arrays fit; params/encoder/patch_embed/kernel for 2 frames" in caplog.text and not record["left"]
+    for rows, method_, spec in ((7, clips, "image"), (6, method(), "image"), (6, clips, "video")):
+        (folder / "data.json").write_text(json.dumps({"spec": {spec: []}}))
+        with pytest.raises(ValueError, match=rf"of another shape: .*kernel \(3, 2\) there, \({rows}, 2\) here"):
+            take_weights(embedding(rows, 1.0), method_, folder)
 
 
 def test_no_run_there(tmp_path):
