@@ -6,7 +6,11 @@ import sys
 
 __all__ = ["add_commands"]
 
-STUDIES = {"collapse": "breakages of methods, and what the diagnosis says"}
+STUDIES = {
+    "collapse": "breakages of methods, and what the diagnosis says",
+    "language": "causal and masked language models of equal size",
+    "clip": "pictures named by captions, beside labels",
+}
 """Each is ``STUDY`` of the module of its name in ``jssl.study``."""
 
 

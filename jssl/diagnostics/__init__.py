@@ -1,6 +1,6 @@
 """Whether a representation is collapsing, and how."""
 
-from jssl.diagnostics.agreement import ema_distance, mutual_information
+from jssl.diagnostics.agreement import ema_distance, linear_cka, mutual_information
 from jssl.diagnostics.collapse import alignment, feature_std, lidar, mean_cosine, summary, uniformity
 from jssl.diagnostics.directions import alpha_req, effective_rank, rankme, spectrum
 
@@ -11,6 +11,7 @@ __all__ = [
     "ema_distance",
     "feature_std",
     "lidar",
+    "linear_cka",
     "mean_cosine",
     "mutual_information",
     "rankme",

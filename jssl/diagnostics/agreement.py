@@ -6,7 +6,7 @@ import numpy as np
 
 from jssl.objectives import alignment, info_nce, l2_normalize
 
-__all__ = ["between", "ema_distance", "mutual_information"]
+__all__ = ["between", "ema_distance", "linear_cka", "mutual_information"]
 
 
 def mutual_information(view_a, view_b, *, temperature: float = 0.1) -> jax.Array:
@@ -56,6 +56,37 @@ def between(view_a, view_b) -> dict[str, float]:
         "alignment": float(alignment(view_a, view_b)),
         "mutual_information": float(mutual_information(view_a, view_b)),
     }
+
+
+def linear_cka(first, second) -> float:
+    r"""Linear centred kernel alignment: how alike two networks see the same examples, whatever turns or scales their features.
+
+    .. math:: \frac{\lVert Y^\top X \rVert_F^2}{\lVert X^\top X \rVert_F \lVert Y^\top Y \rVert_F}
+
+    with centred columns. It is biased upwards where examples are not many more than dimensions.
+
+    Args:
+      first: (N, D) features.
+      second: (N, E), of the same examples row by row.
+
+    Returns:
+      From 0 to 1; 0 where either is constant.
+
+    Raises:
+      ValueError: not as many rows.
+
+    >>> x = np.random.default_rng(0).normal(size=(50, 3))
+    >>> round(linear_cka(x, 2 * x[:, [1, 2, 0]]), 6), linear_cka(x, x @ np.diag([1.0, 1.0, 0.0])) < 1
+    (1.0, True)
+
+    References: Kornblith et al. 2019, arXiv:1905.00414.
+    """
+    x, y = (np.asarray(rows, np.float64) for rows in (first, second))
+    if len(x) != len(y):
+        raise ValueError(f"features of shapes {x.shape} and {y.shape} are not of the same examples")
+    x, y = x - x.mean(0, keepdims=True), y - y.mean(0, keepdims=True)
+    size = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
+    return float(np.linalg.norm(y.T @ x) ** 2 / size) if size else 0.0
 
 
 def ema_distance(student, teacher) -> float:

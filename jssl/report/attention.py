@@ -2,10 +2,33 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jssl import methods
+from jssl.methods import encoders
+from jssl.methods.networks import Linen
 from jssl.models.vit import ViT
+from jssl.report.run import Loaded
 
-__all__ = ["attention", "rollout"]
+__all__ = ["attention", "attention_distance", "rollout", "vit_of"]
+
+
+def vit_of(loaded: Loaded, *, teacher: bool = False) -> tuple[ViT | None, dict]:
+    """The ViT that reads pictures in a run, and its parameters; (None, {}) where there is none.
+
+    Args:
+      loaded: the run.
+      teacher: the parameters of the EMA teacher.
+    """
+    options = loaded.run.config.method.to_dict()
+    options = methods.complete_options(options.pop("name"), options)
+    params = methods.weights(loaded.state, teacher=teacher)[0]
+    name = "encoder" if "encoder" in params else "image"
+    if not isinstance(options.get("encoder"), dict) or "image" not in options or name not in params:
+        return None, {}
+    made = encoders.make("image", options["encoder"], image_size=options["image"].size, dtype=jnp.float32)
+    module = made.network.module if isinstance(made.network, Linen) else None
+    return (module, params[name]) if isinstance(module, ViT) else (None, {})
 
 
 def attention(vit: ViT, params: dict, images: jax.Array) -> jax.Array:
@@ -67,3 +90,32 @@ def rollout(probabilities: jax.Array) -> jax.Array:
     for step in steps[1:]:
         total = jnp.einsum("bnm,bmk->bnk", step, total)
     return total
+
+
+def attention_distance(probabilities: jax.Array, *, patch_size: int) -> np.ndarray:
+    """How far the patches look: the mean distance of what each attends to, weighted by its attention.
+
+    Args:
+      probabilities: (depth, B, heads, N, N), from ``attention``, whose last tokens are the patches of a square; what comes before
+        them, a class token and registers, has no place: it is left out, and the rest of each row is brought to sum to one.
+      patch_size: P, pixels of a side of a patch.
+
+    Returns:
+      (depth, heads) float64, pixels.
+
+    Raises:
+      ValueError: fewer than one patch.
+
+    References: Dosovitskiy et al. 2021, arXiv:2010.11929, appendix D.7, figure 7.
+
+    >>> attention_distance(jnp.full((1, 1, 1, 4, 4), 0.25), patch_size=2).round(3)  # 0, 2, 2 and 2.828 pixels
+    array([[1.707]])
+    """
+    side = int(probabilities.shape[-1] ** 0.5)
+    if not side:
+        raise ValueError(f"attention of shape {probabilities.shape} has no patches")
+    places = np.stack(np.meshgrid(*[np.arange(side)] * 2, indexing="ij"), -1).reshape(-1, 2) * patch_size
+    apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    own = np.asarray(probabilities, np.float64)[..., -(side**2) :, -(side**2) :]
+    own = own / own.sum(-1, keepdims=True)
+    return (own * apart).sum(-1).mean((1, 3))

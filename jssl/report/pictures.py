@@ -5,18 +5,14 @@ import html
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jssl import methods
 from jssl.data import Source, open_source, stack
 from jssl.evaluation import knn
 from jssl.evaluation.features import extract
-from jssl.methods import encoders
-from jssl.methods.networks import Linen
-from jssl.models.vit import ViT
 from jssl.report import drawings, grid
-from jssl.report.attention import attention, rollout
+from jssl.report.attention import attention, rollout, vit_of
 from jssl.report.page import charts
 from jssl.report.run import Loaded, load_run
 from jssl.train import setup
@@ -104,7 +100,7 @@ def _of_features(loaded: Loaded, source: Source, rows: np.ndarray) -> list[Pictu
 
 def _of_patches(loaded: Loaded, examples: dict) -> list[Picture]:
     """PCA of the patches' features as colours, and attention; [] for an encoder without patches."""
-    vit, params = _vit(loaded)
+    vit, params = vit_of(loaded)
     if vit is None:
         return []
     readout = loaded.run.method.readouts["image"]
@@ -159,19 +155,6 @@ def _of_method(loaded: Loaded, examples: dict, rows: np.ndarray) -> list[Picture
         sheet = [[_shown(loaded, column[i]) for column in columns] for i in range(len(rows))]
         found.append(Picture(title, f"each row: {run.method.shows[title].caption}", grid.image_grid(sheet)))
     return found
-
-
-def _vit(loaded: Loaded) -> tuple[ViT | None, dict]:
-    config = loaded.run.config
-    options = config.method.to_dict()
-    options = methods.complete_options(options.pop("name"), options)
-    params = loaded.state.params
-    name = "encoder" if "encoder" in params else "image"
-    if not isinstance(options.get("encoder"), dict) or "image" not in options or name not in params:
-        return None, {}
-    made = encoders.make("image", options["encoder"], image_size=options["image"].size, dtype=jnp.float32)
-    module = made.network.module if isinstance(made.network, Linen) else None
-    return (module, params[name]) if isinstance(module, ViT) else (None, {})
 
 
 def _pixels(loaded: Loaded, images) -> np.ndarray:

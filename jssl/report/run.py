@@ -93,8 +93,12 @@ class Loaded:
         }
 
 
-def load_run(workdir: str | pathlib.Path) -> Loaded:
+def load_run(workdir: str | pathlib.Path, *, step: int | None = None) -> Loaded:
     """The run in ``workdir`` with its newest whole checkpoint, on the devices that are here.
+
+    Args:
+      workdir: of ``jssl pretrain``.
+      step: the checkpoint of this step in place of the newest.
 
     Raises:
       ValueError: no run or no whole checkpoint there, or a file of it that cannot be read.
@@ -108,7 +112,7 @@ def load_run(workdir: str | pathlib.Path) -> Loaded:
     run = setup.build(config, card, mesh=sharding.make_mesh())
     wanted = abstract_state(run.method, optax.identity(), run.key, card.spec, run.mesh)
     with Checkpointer(setup.checkpoint_folder(folder), every=1) as checkpoints:
-        restored = checkpoints.restore(wanted, config=config.to_dict(), part=True)
+        restored = checkpoints.restore(wanted, step=step, config=config.to_dict(), part=True)
     if restored is None:
         raise ValueError(
             f"no whole checkpoint in {setup.checkpoint_folder(folder)}; run jssl pretrain --workdir {workdir}"

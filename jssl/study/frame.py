@@ -47,6 +47,7 @@ class Run:
       says: what it is, in words.
       recipe: as ``jssl pretrain --config`` takes it.
       changes: ``key=value`` of the config.
+      on: the source that it is measured on; its own if None.
 
     >>> Run("mae", "MAE", "mae:small,synthetic", ("steps=3",)).config().steps
     3
@@ -56,6 +57,7 @@ class Run:
     says: str
     recipe: str
     changes: tuple[str, ...] = ()
+    on: str | None = None
 
     def config(self) -> ConfigDict:
         """Of its run."""

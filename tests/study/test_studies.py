@@ -1,0 +1,114 @@
+"""The studies' rows, tables and what they tell of several rows; and each study from its command to its table, on tiny runs."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from jssl.cli import main
+from jssl.evaluation.texts import Texts
+from jssl.study import clip, frame, language
+
+
+def columns(markdown: str, row: str) -> list[str]:
+    """The cells of the line of a table that begins with ``row``."""
+    (line,) = [line for line in markdown.splitlines() if line.startswith(f"| {row} |")]
+    return [cell.strip() for cell in line.split("|")[2:-1]]
+
+
+@pytest.mark.parametrize("name", ["language", "clip"])
+def test_full_rows_are_recipes_that_can_be_read(name):
+    for row in frame.find(name).rows(None, True):
+        base = frame.Run(row.name, row.says, row.recipe, row.changes)  # without what takes the data to be there
+        assert base.config().run.hardware != "cpu:1", row
+
+
+def test_other_data_are_those_of_every_row():
+    for study in (language, clip):
+        assert {row.config().data.source for row in study.rows("folder:elsewhere", False)} == {"folder:elsewhere"}
+
+
+def test_surest_failures_come_first():
+    source = Texts(np.zeros((4, 3), np.int32))
+    source.about = type(source.about)(class_names=("ring", "star"), tokenizer="bytes", vocabulary=259)
+    cosines = np.array([[0.9, 0.1], [0.5, 0.4], [0.8, 0.1], [0.2, 0.3]])
+    found = clip.failures(source, cosines, np.array([0, 1, 1, 1]))
+    assert [(each["index"], each["is"], each["called"]) for each in found] == [(2, "star", "ring"), (1, "star", "ring")]
+    assert (found[0]["cosine"], found[0]["cosine_called"]) == (0.1, 0.8)
+
+
+def test_table_of_clip():
+    rows = [
+        {
+            "name": "clip",
+            "says": "CLIP",
+            "accuracy": {"zero-shot": 0.75, "few": 0.5},
+            "per_class": {"zero-shot": {"ring": 1.0, "star": 0.5}},
+            "failures": [
+                {"index": 3, "caption": "a star", "is": "star", "called": "ring", "cosine": 0.1, "cosine_called": 0.2}
+            ],
+        }
+    ]
+    told = clip.markdown({"rows": rows})
+    assert columns(told, "zero-shot") == ["75.0", "100.0", "50.0"] and columns(told, "few") == ["50.0", "-", "-"]
+    assert columns(told, "3, a star") == ["ring", "0.2", "0.1", "a star"]
+
+
+def test_gap_of_language_models_is_paired_by_seed():
+    rows = [
+        {"name": f"{m}_{s}", "method": m, "seed": s, "continuation": c, "probe": 0.5, "untrained_probe": 0.25}
+        | {"common_token": 0.1, "common_word": 0.2, **({"infilling": 0.8} if m == "masked_lm" else {})}
+        for m, values in (("causal_lm", (0.7, 0.8, 0.9)), ("masked_lm", (0.5, 0.6, 0.7)))
+        for s, c in enumerate(values)
+    ]
+    told = language.together(rows, None)
+    assert told["gap"]["continuation"] == pytest.approx(0.2) and told["gap"]["continuation_ci95"] == pytest.approx(0)
+    assert told["methods"]["causal_lm"]["continuation_ci95"] == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 / 3**0.5)
+    assert "infilling" not in told["gap"]
+    text = language.markdown({"rows": rows, **told})
+    assert columns(text, "masked_lm")[0].startswith("60 ± 24.8")
+    assert columns(text, "the commonest")[0] == "10"
+
+
+def test_places_to_continue_from_are_inside_a_document():
+    segments = np.repeat([[1, 1, 1, 1, 2, 2, 3, 0], [1, 1, 1, 1, 2, 3, 0, 0]], [200, 1], 0)
+    index, places = language.hidden_places(segments)
+    assert set(places.tolist()) == {5} and len(index) == 200  # none begins a document, none is padding
+
+
+TINY = "synthetic:num_examples=80,image_size=16"
+RESNET = ("encoder.stage_sizes=(1,)", "encoder.width=8", "image.size=8", "image.eval_size=8")
+
+
+def run(name, folder, rows, capsys, *, data, method=()):
+    """What the command finds of two steps of some rows; the second call repeats nothing and prints the table."""
+    changes = ["steps=2", "data.batch_size=16", *(f"method.{change}" for change in method)]
+    command = ["study", name, "--workdir", str(folder), "--rows", rows, "--data", data]
+    command += [f"--config.{change}" for change in changes]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
+    assert main(command) == 0
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()} == before
+    assert capsys.readouterr().out == frame.find(name).table(found) + "\n"
+    return found
+
+
+@pytest.mark.slow
+def test_study_clip(tmp_path, capsys):
+    data = f"{TINY},captions=1,caption_length=16"
+    method = (*RESNET, "text_encoder.depth=1", "text_encoder.width=16", "width=8")
+    (row,) = run("clip", tmp_path, "clip", capsys, data=data, method=method)["rows"]
+    assert set(row["per_class"]) == {"zero-shot", "linear probe"} and len(row["per_class"]["zero-shot"]) == 10
+    assert (tmp_path / "clip" / "failures.png").exists() == bool(row["failures"])
+
+
+@pytest.mark.slow
+def test_study_language(tmp_path, capsys):
+    data, method = (
+        "synthetic_text:num_examples=160,length=64",
+        ("encoder.width=16", "encoder.depth=1", "encoder.heads=2"),
+    )
+    found = run("language", tmp_path, "masked_lm_0", capsys, data=data, method=method)
+    assert set(found["methods"]["masked_lm"]) == {"continuation", "infilling", "probe", "untrained_probe"}
