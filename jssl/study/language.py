@@ -187,7 +187,7 @@ def _mean(draws: list[dict]) -> dict:
 
 def markdown(found: dict) -> str:
     """Methods x figures, %, with their intervals, the gap, and what costs nothing."""
-    shown = {method: figures for method, figures in found["methods"].items()}
+    shown = dict(found["methods"])
     if "gap" in found:
         shown["causal minus masked"] = found["gap"]
     first = found["rows"][0]
@@ -199,7 +199,7 @@ def markdown(found: dict) -> str:
     names = {**FIGURES, "untrained_probe": "word before, untrained"}
     names |= {f"{name}_ci95": f"{told}_ci95" for name, told in names.items()}
     return table(
-        {row: {names[key]: 100 * value for key, value in figures.items()} for row, figures in shown.items()},
+        {row: {names[key]: round(100 * value, 1) for key, value in figures.items()} for row, figures in shown.items()},
         head="% right",
     )
 
