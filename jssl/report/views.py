@@ -62,7 +62,7 @@ class Sheet:
     def panels(self, views: dict) -> list[str]:
         """Names of what is drawn after the example, of a batch of views."""
         names = [name for name, value in views.items() if self._pictures(name, value[0])]
-        masks = [name for name in views if name in ("mask", "context", "target")]
+        masks = [name for name in views if name == "mask" or _mask_of(name) in views]
         return names + (masks if names else [])
 
     def row(self, example: dict, views: dict) -> list[np.ndarray]:
@@ -105,10 +105,10 @@ class Sheet:
         masks = []
         if "mask" in views:
             masks = list(enumerate(np.atleast_2d(views["mask"])))
-        for name in ("context", "target"):
-            if f"{name}_mask" not in views:
+        for name in views:
+            if _mask_of(name) not in views:
                 continue
-            blocks = (np.atleast_2d(views[part]) for part in (name, f"{name}_mask"))
+            blocks = (np.atleast_2d(views[part]) for part in (name, _mask_of(name)))
             for indices, valid in zip(*(block.reshape(-1, block.shape[-1]) for block in blocks)):
                 mask = np.ones(max(depth * height * width, 1 + int(indices.max(initial=0))))
                 mask[indices[valid]] = 0
@@ -120,6 +120,18 @@ class Sheet:
             maps = list(enumerate(mask.reshape(depth, height, width)))
             hidden += [(crop + self._tubelet * i if depth > 1 else crop, shape) for i, shape in drawings.some(maps)]
         return hidden
+
+
+def _mask_of(name: str) -> str:
+    """The view that says which of the places in a view are real, the rest being padding; "" for what lists no places.
+
+    >>> _mask_of("context"), _mask_of("target_1"), _mask_of("context_mask"), _mask_of("video")
+    ('context_mask', 'target_mask_1', '', '')
+    """
+    what, _, kind = name.partition("_")
+    if what not in ("context", "target") or (kind and not kind.isdigit()):
+        return ""
+    return f"{what}_mask" + (f"_{kind}" if kind else "")
 
 
 def _print_tokens(views: dict, tokenizer) -> None:

@@ -130,3 +130,20 @@ def test_clips_go_through_every_command(recipe, tmp_path, capsys):
     assert main(["report", run, "--out", str(page)]) == 0
     assert "Last frame" in page.read_text() and "Nearest neighbours" in page.read_text()
     assert main(["diagnose", "--workdir", run]) in (0, 1)
+
+
+def test_contexts_and_targets_of_both_kinds_of_masks_are_drawn(tmp_path, capsys):
+    out = tmp_path / "views.png"
+    data = "--config.data.source=synthetic_clips:num_examples=10"
+    assert main(["views", "--config", "vjepa:small", data, "--out", str(out), "--num", "1"]) == 0
+    assert "then video, context_0, context_1, target_0, target_1" in capsys.readouterr().out
+    with Image.open(out) as picture:
+        pixels = np.asarray(picture)[2:98]
+    cells = pixels[:, : -(pixels.shape[1] % 98)].reshape(96, -1, 98, 3)[:, :, 2:]
+    assert cells.shape[1] == 8 + 8 + 4 * 4  # the clip, what is seen of it, and a frame of each tubelet for each list
+    plain = cells[:, 8:16:2]  # a frame of each tubelet
+    lists = cells[:, 16:].reshape(96, 4, 4, 96, 3).swapaxes(0, 1)
+    shown = [(cell == plain).all(-1).reshape(4, 24, 4, 4, 24).all((1, 4)) for cell in lists]
+    for context, target in zip(shown[:2], shown[2:]):
+        assert context.any() and target.any() and not (context & target).any()
+        assert (target == target[:, :1]).all()  # the same place in every frame
