@@ -7,7 +7,7 @@ import pathlib
 import jax
 import numpy as np
 
-from jssl import methods
+from jssl import methods, views
 from jssl.data import Source, open_source, stack
 from jssl.evaluation import knn
 from jssl.evaluation.features import extract
@@ -71,6 +71,8 @@ def draw(loaded: Loaded, source: Source) -> list[Picture]:
         found += _of_patches(loaded, examples)
     if loaded.run.method.fields <= set(source.spec):
         found += _of_method(loaded, examples, rows[:SHOWN])
+    if "flow" in loaded.run.method.readouts and "flow" in source.spec:
+        found.append(_of_flow(loaded, examples))
     return found
 
 
@@ -144,9 +146,9 @@ def _of_method(loaded: Loaded, examples: dict, rows: np.ndarray) -> list[Picture
 
     @jax.jit
     def predict(batch):
-        views, _ = make_views(run.method, run.key, 0, batch)
+        made, _ = make_views(run.method, run.key, 0, batch)
         return {
-            title: show.apply(state.params, state.teacher, state.extra, views)
+            title: show.apply(state.params, state.teacher, state.extra, made)
             for title, show in run.method.shows.items()
         }
 
@@ -155,6 +157,26 @@ def _of_method(loaded: Loaded, examples: dict, rows: np.ndarray) -> list[Picture
         sheet = [[_shown(loaded, column[i]) for column in columns] for i in range(len(rows))]
         found.append(Picture(title, f"each row: {run.method.shows[title].caption}", grid.image_grid(sheet)))
     return found
+
+
+def _of_flow(loaded: Loaded, clips: dict) -> Picture:
+    """What a method says of how things move beside how they do."""
+    readout, weights = loaded.run.method.readouts["flow"], methods.weights(loaded.state)
+    tokens = jax.jit(lambda batch: readout.apply(*weights, jax.vmap(readout.prepare)(batch)).tokens)
+    middle = (clips["flow"].shape[1] - 1) // 2
+    truth = clips["flow"][:, middle]
+    flow = np.asarray(tokens({"video": clips["video"]}), np.float32).reshape(truth.shape)
+    longest = max(float(np.linalg.norm(part, axis=-1).max()) for part in (flow, truth))
+    drawn = [np.asarray(views.flow_to_rgb(part, longest=longest)) for part in (flow, truth)]
+    frames = clips["video"][:, [middle, middle + 1]].astype(np.float32) / 255
+    sheet = [[_large(picture) for picture in (*two, own, true)] for two, own, true in zip(frames, *drawn)]
+    error, still = (np.linalg.norm(part, axis=-1).mean() for part in (flow - truth, truth))
+    told = (
+        "each row: two frames in the middle of a clip, the flow that is predicted between them and the true one, in the same "
+        f"colours: grey is rest, hues are directions, the strongest is {longest:.2g} pixels. Here the mean endpoint error is "
+        f"{error:.2g} pixels; of no flow at all it is {still:.2g}"
+    )
+    return Picture("Predicted and true flow", told, grid.image_grid(sheet))
 
 
 def _pixels(loaded: Loaded, images) -> np.ndarray:

@@ -42,6 +42,7 @@ from jssl.views.masks.random import mask_from_noise, random_mask, tube_mask
 from jssl.views.masks.spans import other_indices, span_mask, span_ranks
 from jssl.views.tokens.masked import masked_tokens
 from jssl.views.tokens.next_token import next_token
+from jssl.views.videos.flow import flow_to_rgb
 from jssl.views.videos.frames import central_frames, over_frames, random_frames
 from jssl.views.videos.moments import random_moment
 
@@ -68,6 +69,7 @@ __all__ = [
     "dino_local",
     "distance_to_target",
     "eval_view",
+    "flow_to_rgb",
     "frequency_mask",
     "gaussian_blur",
     "gaussian_noise",

@@ -1,7 +1,9 @@
 """A method of clips that is not the library's: trained, drawn, embedded, evaluated and reported as one of pictures is."""
 
 import json
+from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,9 +11,10 @@ from PIL import Image
 from jssl import methods
 from jssl.cli import main
 from jssl.data import open_source, stack
+from jssl.methods.method import Readout
+from jssl.models.features import Features
+from jssl.report import pictures
 from jssl.report.load import load
-
-pytestmark = pytest.mark.slow
 
 METHOD = """
 import flax.linen as nn
@@ -91,6 +94,7 @@ def recipe(tmp_path, monkeypatch):
     methods.REGISTRY.pop("next_frames", None)
 
 
+@pytest.mark.slow
 def test_clips_go_through_every_command(recipe, tmp_path, capsys):
     out = tmp_path / "views.png"
     assert main(["views", "--config", recipe, "--out", str(out), "--num", "2"]) == 0
@@ -132,6 +136,7 @@ def test_clips_go_through_every_command(recipe, tmp_path, capsys):
     assert main(["diagnose", "--workdir", run]) in (0, 1)
 
 
+@pytest.mark.slow
 def test_contexts_and_targets_of_both_kinds_of_masks_are_drawn(tmp_path, capsys):
     out = tmp_path / "views.png"
     data = "--config.data.source=synthetic_clips:num_examples=10"
@@ -147,3 +152,19 @@ def test_contexts_and_targets_of_both_kinds_of_masks_are_drawn(tmp_path, capsys)
     for context, target in zip(shown[:2], shown[2:]):
         assert context.any() and target.any() and not (context & target).any()
         assert (target == target[:, :1]).all()  # the same place in every frame
+
+
+def test_the_true_flow_stands_beside_the_predicted_one():
+    source = open_source("synthetic_clips:num_examples=20,frames=4,image_size=16,flow=1", "test")
+    still = Readout(
+        lambda example: example["video"], lambda params, extra, x: Features(None, jnp.zeros((len(x), 256, 2)))
+    )
+    run = SimpleNamespace(method=SimpleNamespace(readouts={"flow": still}))
+    loaded = SimpleNamespace(run=run, state=SimpleNamespace(params={}, teacher=None, extra={}))
+    found = pictures._of_flow(loaded, stack(source, range(2)))
+    cells = found.pixels[2:98, 2:].reshape(96, 4, 98, 3)[:, :, :96]
+    assert (
+        np.ptp(cells[:, 2].reshape(-1, 3), axis=0).max() == 0 and np.ptp(cells[:, 3].reshape(-1, 3), axis=0).max() > 20
+    )
+    error, none = (part.split(" ")[0] for part in found.caption.split("error is ")[1].split("at all it is "))
+    assert error == none and float(none) > 0

@@ -172,7 +172,7 @@ def build(
         del teacher
         first, second = batch["video"][:, 0], batch["video"][:, 1]
         flow = read_flow(params, extra, batch["video"]).tokens.reshape(*first.shape[:3], 2)
-        return first, second, objectives.warp(second, flow)[0], views.normalize(_colours(flow), **statistics)
+        return first, second, objectives.warp(second, flow)[0], views.normalize(views.flow_to_rgb(flow), **statistics)
 
     caption = "two frames, the second moved along the flow that is predicted, and that flow: colours are directions"
     return Method(
@@ -186,10 +186,3 @@ def build(
         fewest=2,
         shows={"Flow": Show(caption, show)},
     )
-
-
-def _colours(flow: jax.Array) -> jax.Array:
-    """(B, H, W, 2) -> (B, H, W, 3) in [0, 1]: grey is rest, the more colour the faster, as a share of the fastest pixel."""
-    speed = jnp.sqrt(jnp.sum(flow**2, -1, keepdims=True))
-    direction = 60 * flow / jnp.maximum(jnp.max(speed, (1, 2), keepdims=True), 1e-6)
-    return views.lab_to_rgb(jnp.concatenate([jnp.full_like(speed, 65.0), direction], -1)).clip(0, 1)
