@@ -7,7 +7,8 @@ the number of steps is what the budget holds, and what the recipe gives as a sha
 is a process of its own and leaves one JSON in the folder ``--out``. The same command continues where it stopped; delete a
 JSON to repeat that run, one that failed included. ``--compare OLD.json`` tells whether a method has become worse.
 
-``--cpu-budget`` is for a machine that others use, too: its seconds are the processors', summed over cores.
+``--cpu-budget`` is for a machine that others use, too: its seconds are the processors', summed over cores, so that
+waiting is not counted.
 """
 
 import argparse

@@ -118,9 +118,9 @@ def about(runs: list[dict], finished: list[dict]) -> list[str]:
         steps = f"the steps are those of {steps_of}, so examples/s and minutes are of a machine that may be busier"
     if cpu := runs[0].get("cpu_budget_seconds"):
         budget = (
-            f"{cpu:g} s of training each, of processor time, summed over cores; {steps}. What else the machine does "
+            f"{cpu:g} s of training each, of processor time, summed over cores; {steps}. Waiting for other programs "
         )
-        budget += "takes nothing away. Compilation and evaluation are not in it."
+        budget += "is not counted, sharing cores and caches with them is. Compilation and evaluation are not in it."
     else:
         budget = f"{runs[0]['budget_seconds']:g} s of training each; {steps}. Minutes is what training then took. "
         budget += "Compilation and evaluation are in neither."

@@ -165,7 +165,7 @@ def test_figures_that_no_run_has_are_no_columns_and_a_single_run_shows_its_own_i
     )
 
 
-@pytest.mark.parametrize("name", ["quality_cifar10", "quality_synthetic"])
+@pytest.mark.parametrize("name", ["quality_cifar10", "quality_synthetic", "quality_digits", "quality_clips"])
 def test_published_tables_are_those_of_the_published_runs(name, tmp_path):
     results = FOLDER / "results"
     shutil.copytree(results / name, tmp_path / name)
