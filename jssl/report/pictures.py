@@ -5,6 +5,7 @@ import html
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jssl import methods, views
@@ -167,7 +168,7 @@ def _of_flow(loaded: Loaded, clips: dict) -> Picture:
     truth = clips["flow"][:, middle]
     flow = np.asarray(tokens({"video": clips["video"]}), np.float32).reshape(truth.shape)
     longest = max(float(np.linalg.norm(part, axis=-1).max()) for part in (flow, truth))
-    drawn = [np.asarray(views.flow_to_rgb(part, longest=longest)) for part in (flow, truth)]
+    drawn = [np.asarray(views.flow_to_rgb(jnp.asarray(part), longest=longest)) for part in (flow, truth)]
     frames = clips["video"][:, [middle, middle + 1]].astype(np.float32) / 255
     sheet = [[_large(picture) for picture in (*two, own, true)] for two, own, true in zip(frames, *drawn)]
     error, still = (np.linalg.norm(part, axis=-1).mean() for part in (flow - truth, truth))
