@@ -25,7 +25,7 @@ def small(data):
             "head": {"hidden": 256, "bottleneck": 128, "prototypes": 1024, "batch_norm": True},
             "mask": {"ratio": (0.1, 0.3), "probability": 0.25},
             "temperature": {"teacher": 0.04},
-            "center_momentum": 0.8,
+            "centering": {"momentum": 0.8},
         }
     )
     recipes.image(config, augment={"blur": False, "interpolation": "bilinear"})

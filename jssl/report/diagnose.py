@@ -140,6 +140,7 @@ def _diagnose(loaded: Loaded, course: History, name: str) -> dict:
         heads=heads,
         raw_knn=raw_knn,
         examples=len(queries),
+        classes=train.about.num_classes,
     )
     if teacher := run.method.teacher:
         of_run["ema_distance"] = agreement.ema_distance(teacher(loaded.state.params), loaded.state.teacher)

@@ -12,7 +12,7 @@ from jssl import methods, views
 from jssl.data import Source, open_source, stack
 from jssl.evaluation import knn
 from jssl.evaluation.features import extract
-from jssl.report import drawings, grid
+from jssl.report import drawings, grid, plane
 from jssl.report.attention import attention, rollout, vit_of
 from jssl.report.page import charts
 from jssl.report.run import Loaded, load_run
@@ -82,15 +82,10 @@ def _of_features(loaded: Loaded, source: Source, rows: np.ndarray) -> list[Pictu
     features = extract(readout, methods.weights(loaded.state), source, indices=rows, batch_size=128)
     labels = stack(source, rows)["label"] if "label" in source.spec else None
     classes = [html.escape(name) for name in source.about.class_names]
-    directions = np.linalg.svd(features - features.mean(0), full_matrices=False)
-    places = directions[0][:, :2] * directions[1][:2]
-    share = float((directions[1][:2] ** 2).sum() / np.maximum((directions[1] ** 2).sum(), 1e-30))
-    told = (
-        f"{len(rows)} held-out examples by the first two principal components of their features ({name}), which hold "
-        f"{share:.0%} of the variance"
-    )
-    told += "; colours are classes" if labels is not None else ""
-    found = [Picture("Features in the plane", told, svg=charts.points(places, labels, classes, title=told))]
+    found = []
+    for title, (places, how) in plane.places(features).items():
+        told = f"{len(rows)} held-out examples ({name}) {how}" + ("; colours are classes" if labels is not None else "")
+        found.append(Picture(title, told, svg=charts.points(places, labels, classes, title=told)))
     if drawings.field_of(source.spec):
         queries = slice(0, SHOWN)
         # The nearest is the example itself.

@@ -31,6 +31,16 @@ TAG_ROWS = 2
 """Rows of pixels, from the top, that a tag takes."""
 
 
+def same_views(method: Method) -> Method:
+    """Both views of a picture are the same one."""
+
+    def make(key, example):
+        made = method.views(key, example)
+        return {**made, "views": jnp.stack([made["views"][0]] * 2)}
+
+    return dataclasses.replace(method, views=make)
+
+
 def tagged(method: Method) -> Method:
     """Every picture carries a tag that tells it from all others, in both views and where it is read: two colours along the upper
     edge, after the augmentation, which are a function of its pixels.
@@ -116,6 +126,7 @@ def _broken(method: str, name: str, change: Callable[[Method], Method]) -> Entry
 
 
 BROKEN: dict[str, Entry] = {
+    "simclr_same_views": _broken("simclr", "simclr_same_views", same_views),
     "simclr_tagged": _broken("simclr", "simclr_tagged", tagged),
     "dino_without_centring": _broken("dino", "dino_without_centring", without_centring),
     "byol_without_stop_gradient": find("byol")._replace(build=byol_without_stop_gradient, carries=("predictor",)),

@@ -65,7 +65,10 @@ _OF_RECIPE = {
     # Four times the rate of the recipe: what collapses does so within the run.
     "byol": (*_RESNET, "optimizer.learning_rate=0.02"),
     "dino": (*_RESNET, "method.head.hidden=128", "method.head.prototypes=128"),
+    "moco": (*_RESNET, "method.queue_size=512"),
+    "mae": ("method.encoder.width=64", "method.encoder.depth=2", "method.decoder.width=32"),
 }
+_COLD = ("method.temperature.teacher", "method.temperature.teacher_start")
 
 ROWS: tuple[Row, ...] = (
     Row("simclr", "simclr", "SimCLR"),
@@ -84,6 +87,31 @@ ROWS: tuple[Row, ...] = (
         "not learning",
         ("optimizer.learning_rate=1e-7",),
     ),
+    Row(
+        "simclr_same_views",
+        "simclr",
+        "SimCLR, both views are the same",
+        "shortcut",
+        method="simclr_same_views",
+        source="Chen et al. 2020, arXiv:2002.05709, section 3",
+    ),
+    Row(
+        "simclr_without_projector",
+        "simclr",
+        "SimCLR, without projector",
+        "healthy",
+        ("method.projector=()",),
+        # Jing et al. 2021, arXiv:2110.09348, find directions without variance, in wide embeddings after many epochs.
+        source="Chen et al. 2020, arXiv:2002.05709, section 4.2: worse features, no collapse",
+    ),
+    Row(
+        "simclr_without_temperature",
+        "simclr",
+        "SimCLR, without temperature (of 1)",
+        "healthy",
+        ("method.temperature=1.0",),
+        source="Chen et al. 2020, arXiv:2002.05709, table 5: worse features, no collapse",
+    ),
     Row("byol", "byol", "BYOL"),
     Row(
         "byol_without_stop_gradient",
@@ -92,6 +120,14 @@ ROWS: tuple[Row, ...] = (
         "complete collapse",
         method="byol_without_stop_gradient",
         source="Chen and He 2021, arXiv:2011.10566, section 4.1",
+    ),
+    Row(
+        "byol_without_predictor",
+        "byol",
+        "BYOL, without predictor",
+        "complete collapse",
+        ("method.predictor=()",),
+        source="Grill et al. 2020, arXiv:2006.07733, table 5b",
     ),
     Row("dino", "dino", "DINO"),
     Row(
@@ -102,6 +138,32 @@ ROWS: tuple[Row, ...] = (
         ("method.centering.kind=softmax",),
         method="dino_without_centring",
         source="Caron et al. 2021, arXiv:2104.14294, section 5.3",
+    ),
+    Row(
+        "dino_without_sharpening",
+        "dino",
+        "DINO, without sharpening: targets centred, at a temperature of 1",
+        "complete collapse",
+        ("method.centering.kind=softmax", *(f"{name}=1.0" for name in _COLD)),
+        source="Caron et al. 2021, arXiv:2104.14294, section 5.3",
+    ),
+    Row("moco", "moco", "MoCo v2"),
+    Row(
+        "moco_without_momentum",
+        "moco",
+        "MoCo v2, a momentum of 0",
+        "not learning",
+        ("ema.momentum=0.0", "ema.momentum_end=0.0"),
+        source="He et al. 2019, arXiv:1911.05722, section 4.1",
+    ),
+    Row("mae", "mae", "MAE"),
+    Row(
+        "mae_15",
+        "mae",
+        "MAE, 15 % masked",
+        "healthy",
+        ("method.mask_ratio=0.15",),
+        source="He et al. 2021, arXiv:2111.06377, figure 5: worse features, no collapse",
     ),
 )
 """Each breakage stands below its healthy twin."""

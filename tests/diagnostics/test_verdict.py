@@ -57,12 +57,23 @@ def test_targets_that_are_all_one_or_all_alike_are_a_collapse(targets):
         assert verdict(targets).name == "complete collapse"  # whatever k-NN says: nothing leads out of it
     else:
         assert "targets say" in verdict(targets).cautions[0]  # k-NN has risen all the same
+        assert verdict(targets | {"target_kl": 0.3}).name == "healthy"
+        met = verdict(targets | {"target_kl": 0.0002})
+        assert met.name == "complete collapse" and "nothing is left to learn" in met.evidence[0]
+    assert verdict(TARGETS | {"target_kl": 0.0002}).name == "healthy"  # of targets that say something
 
 
 def test_a_quantiser_of_one_code_a_group_is_a_collapse():
     found = verdict({"codes_per_group": 1.1})
     assert found.name == "complete collapse" and "uses 1.1 codes of each group" in found.evidence[0]
     assert verdict({"codes_per_group": 20.0}).name == "healthy"
+
+
+def test_as_many_directions_as_classes_are_no_collapse_if_neighbours_are_better():
+    found = verdict({"rankme": 9.0}, classes=8)
+    assert found.name == "healthy" and "no fewer than the 8 classes" in found.cautions[0]
+    for changes, classes in (({"rankme": 7.0}, 8), ({"rankme": 9.0, "knn": 0.3}, 8), ({"rankme": 9.0}, 0)):
+        assert verdict(changes, classes=classes).name == "dimensional collapse"
 
 
 def test_a_head_may_collapse_alone():
@@ -93,7 +104,8 @@ def test_a_difference_within_its_error_is_none():
 
 
 def recorded():
-    return [json.loads(file.read_text()) for file in sorted(RECORDS.glob("quality_*/*_seed0.json"))]
+    folders = [RECORDS / "quality_cifar10", RECORDS / "quality_synthetic"]
+    return [json.loads(file.read_text()) for folder in folders for file in sorted(folder.glob("*_seed0.json"))]
 
 
 def test_the_measured_runs_of_the_small_recipes():
@@ -101,7 +113,8 @@ def test_the_measured_runs_of_the_small_recipes():
     rest, verdicts = {"feature_std": 0.6, "mean_cosine": 0.6}, {}
     for run in recorded():
         now, before = ({"rankme": run[which]["rankme"], "knn": run[which]["knn"]} for which in ("encoder", "random"))
-        found = judge(rest | now, rest | before, raw_knn=run["pixels"]["knn"], examples=run["num_test"])
+        known = {"raw_knn": run["raw"]["knn"], "examples": run["num_test"], "classes": 10}
+        found = judge(rest | now, rest | before, **known)
         verdicts[run["method"], run["num_test"]] = found.name
     assert len(verdicts) == 48
     narrow = {("ibot", 2000), ("ibot", 10_000), ("ijepa", 2000)}

@@ -48,7 +48,7 @@ def build(
         teacher, renewed every 10,000 steps and given crops of twice the size.
     """
 
-    def class_loss(student, logits, targets, center, teacher_temperature, axis_name):
+    def class_loss(student, targets, axis_name):
         """Over all pairs of different crops, as in the authors' code: local crops with both targets, each large crop with
         the other's."""
 

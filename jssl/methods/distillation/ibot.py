@@ -25,7 +25,7 @@ def build(
     head: PrototypeHead = PrototypeHead(prototypes=8192),
     mask: HiddenBlocks = HiddenBlocks(),
     temperature: Temperatures = Temperatures(teacher=0.07),
-    center_momentum: float = 0.9,
+    centering: Centering = Centering(),
 ) -> Method:
     """Builds iBOT.
 
@@ -41,20 +41,13 @@ def build(
       head: of class token and patches. The authors learn its gains (``norm_last_layer=False``) for ViT-S.
       mask: what is hidden from the student.
       temperature: of both softmaxes.
-      center_momentum: EMA momentum of the two centres.
+      centering: of the targets. The authors' is "softmax"; "sinkhorn" is DINOv2's.
     """
 
-    def class_loss(student, logits, targets, center, teacher_temperature, axis_name):
-        return objectives.dino_loss(
-            student,
-            logits,
-            center,
-            student_temperature=temperature.student,
-            teacher_temperature=teacher_temperature,
-            axis_name=axis_name,
-        )
+    def class_loss(student, targets, axis_name):
+        """DINO's, of targets that are there already: SwAV's."""
+        return objectives.swav_loss(student, targets, temperature=temperature.student, axis_name=axis_name)
 
-    centering = Centering("softmax", center_momentum)
     return masked_distillation(
         "ibot",
         given,

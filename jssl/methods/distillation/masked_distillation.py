@@ -50,8 +50,7 @@ def masked_distillation(
     Args:
       name: of the method.
       given, image, crops, encoder, head, mask, temperature, centering: see ``ibot.build``.
-      class_loss: (student (S, B, K), teacher (2, B, K) logits, their targets (2, B, K), center (K,) or None,
-        teacher_temperature, axis_name) -> loss.
+      class_loss: (student's logits (S, B, K), teacher's targets (2, B, K), axis_name) -> loss.
       shared_head: class token and patches go through one head.
       koleo_weight: of the loss that spreads the class tokens of each large crop.
       gram_weight: of the loss that keeps the patches of a large crop as alike to the student as to the teacher.
@@ -117,15 +116,8 @@ def masked_distillation(
 
         student = nets.student(params, extra, keys=keys, axis_name=axis_name)
         classes, patches, large = student_pass(student, batch, hidden, places)
-        two = (2, -1, head.prototypes)
-        of_classes = class_loss(
-            classes.reshape(-1, len(batch["global"]), head.prototypes),
-            class_logits.reshape(two),
-            class_targets.reshape(two),
-            extra.get("center"),
-            teacher_t,
-            axis_name,
-        )
+        per_crop = (-1, len(batch["global"]), head.prototypes)
+        of_classes = class_loss(classes.reshape(per_crop), class_targets.reshape(per_crop), axis_name)
         of_patches = objectives.ibot_loss(
             patches,
             patch_targets.reshape(patches.shape),

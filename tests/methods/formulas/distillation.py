@@ -111,14 +111,22 @@ def koleo_of_crops(v, p):
     return sum(koleo(ENCODER(p["encoder"], x, masked=m).pooled) for x, m in zip(crops(v["global"]), crops(v["mask"])))
 
 
-@by_hand("dinov2", rtol=1e-4, koleo_weight=0.3, **MASKED)
-def dinov2(v, p, teacher, extra, raw):
-    of_teacher, of_student, patch_teacher, patch_student, hidden = crop_logits(v, p, teacher, "patch_head")
+def balanced(v, p, teacher, patch_head):
+    of_teacher, of_student, patch_teacher, patch_student, hidden = crop_logits(v, p, teacher, patch_head)
     targets = np.split(small.sinkhorn(np.concatenate(of_teacher), T_TEACHER), 2)
     patch_targets = np.zeros(patch_teacher.shape)
     patch_targets[hidden] = small.sinkhorn(patch_teacher[hidden], T_TEACHER)
-    of_classes = across(targets, of_student, T_STUDENT)
-    return of_classes + at_hidden(patch_targets, patch_student, hidden) + 0.3 * koleo_of_crops(v, p)
+    return across(targets, of_student, T_STUDENT) + at_hidden(patch_targets, patch_student, hidden)
+
+
+@by_hand("ibot-sinkhorn", rtol=1e-4, centering={"kind": "sinkhorn"}, **MASKED)
+def ibot_sinkhorn(v, p, teacher, extra, raw):
+    return balanced(v, p, teacher, "head")
+
+
+@by_hand("dinov2", rtol=1e-4, koleo_weight=0.3, **MASKED)
+def dinov2(v, p, teacher, extra, raw):
+    return balanced(v, p, teacher, "patch_head") + 0.3 * koleo_of_crops(v, p)
 
 
 @by_hand("dinov2-centred", rtol=1e-4, shared_head=True, centering={"kind": "softmax"}, koleo_weight=0.3, **MASKED)
