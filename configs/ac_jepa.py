@@ -17,7 +17,7 @@ from jssl import recipes
 
 
 def small(data):
-    config = recipes.start("ac_jepa", data, batch_size=64, steps="6 epochs")
+    config = recipes.start("ac_jepa", data, batch_size=64, steps="5 epochs")
     config.method.video = {"size": 24, "frames": 8, "mean": (0.2,) * 3, "std": (0.2,) * 3}
     config.method.encoder = {
         "name": "vit",
