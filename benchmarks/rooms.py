@@ -1,7 +1,7 @@
 """Plans through the door, from pixels: how many of 100 starts reach their goal, and a picture of some.
 
 jssl pretrain --config configs/ac_jepa.py:small --workdir runs/ac_jepa
-python benchmarks/rooms.py --workdir runs/ac_jepa --out benchmarks/results
+python benchmarks/rooms.py --workdir runs/ac_jepa --out runs/ac_jepa
 
 The dot starts in one room, the goal is a picture of it in the other. The planner sees two pictures and nothing else: the features
 that actions lead to are to be near those of the goal, on the way and at its end (cross-entropy method, receding horizon). A start
