@@ -104,7 +104,8 @@ def check(names: str | Sequence[str], subject=None, spec: Spec | None = None, *,
             has = " and ".join(subject.readouts) or "none by name"
             raise ValueError(f"{name} needs the readouts {needs}; {subject.name} has {has}")
         words = options.get("features", "pooled")
-        if subject is not None and not (words in subject.readouts or is_selection(words)):
+        # The raw input has one kind of features, whatever is asked of the encoder beside it.
+        if subject is not None and subject.readouts and not (words in subject.readouts or is_selection(words)):
             raise ValueError(f"{name}:features={words}: use {', '.join([*subject.readouts, *WORDS])}")
         lacking = [_lacking(fields, options, spec) for fields in protocol.fields(subject)]
         if all(lacking):

@@ -216,6 +216,17 @@ def test_labels_of_other_classes_are_refused():
         evaluate({"encoder": Encoder(AS_IT_IS, ((), {}), {"train": train, "test": test})}, protocols="knn")
 
 
+def test_the_raw_input_has_one_kind_of_features_whatever_readout_is_asked_for():
+    image, label = np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1])
+    image[label == 1, :4] = 200
+    source = Arrays(image=image, label=label)
+    flat = Readout(lambda example: example["image"].reshape(-1) * 1.0, lambda params, extra, x: Features(x))
+    sources = {"train": source, "test": source}
+    both = {"encoder": Encoder({"image": flat, "projector": flat}, ((), {}), sources), "raw": Raw(sources)}
+    found = evaluate(both, protocols="knn:k=2,features=projector")
+    assert found["encoder"] == found["raw"] == {"knn_2[features=projector]": 1.0}
+
+
 def test_labels_need_no_names():
     sources = {split: Arrays(audio=np.eye(3, dtype=np.float32), label=np.arange(3)) for split in ("train", "test")}
     assert evaluate({"e": Encoder(AS_IT_IS, ((), {}), sources)}, protocols="knn") == {"e": {"knn": 1.0}}
