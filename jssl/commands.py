@@ -9,6 +9,7 @@ __all__ = ["add_commands"]
 STUDIES = {
     "collapse": "breakages of methods, and what the diagnosis says",
     "language": "causal and masked language models of equal size",
+    "mae-vs-ijepa": "pixels or features predicted, for equal computation",
     "clip": "pictures named by captions, beside labels",
 }
 """Each is ``STUDY`` of the module of its name in ``jssl.study``."""

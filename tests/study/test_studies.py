@@ -8,7 +8,7 @@ from scipy import stats
 
 from jssl.cli import main
 from jssl.evaluation.texts import Texts
-from jssl.study import clip, frame, language
+from jssl.study import clip, frame, language, mae_vs_ijepa
 
 
 def columns(markdown: str, row: str) -> list[str]:
@@ -17,7 +17,7 @@ def columns(markdown: str, row: str) -> list[str]:
     return [cell.strip() for cell in line.split("|")[2:-1]]
 
 
-@pytest.mark.parametrize("name", ["language", "clip"])
+@pytest.mark.parametrize("name", ["language", "mae-vs-ijepa", "clip"])
 def test_full_rows_are_recipes_that_can_be_read(name):
     for row in frame.find(name).rows(None, True):
         base = frame.Run(row.name, row.says, row.recipe, row.changes)  # without what takes the data to be there
@@ -27,6 +27,12 @@ def test_full_rows_are_recipes_that_can_be_read(name):
 def test_other_data_are_those_of_every_row():
     for study in (language, clip):
         assert {row.config().data.source for row in study.rows("folder:elsewhere", False)} == {"folder:elsewhere"}
+
+
+def test_ijepa_takes_the_computation_of_mae(monkeypatch):
+    monkeypatch.setattr(mae_vs_ijepa, "work", lambda run: (100, 50) if run.recipe.startswith("mae") else (40, 7))
+    mae, ijepa = mae_vs_ijepa.rows(None, False)
+    assert ijepa.config().steps == 125 and mae.config().steps == mae_vs_ijepa.STEPS
 
 
 def test_surest_failures_come_first():
@@ -77,6 +83,25 @@ def test_places_to_continue_from_are_inside_a_document():
     assert set(places.tolist()) == {5} and len(index) == 200  # none begins a document, none is padding
 
 
+def test_table_of_mae_and_ijepa():
+    rows = [
+        {"name": name, "says": name, "steps": 10, "flops": 2e12, "figures": {"knn": 0.5, "nmi": 0.25, "linear_l2": 1.0}}
+        | {"untrained": {"knn": 0.25, "nmi": 0.125}, "attention_distance": [8.0, 9.0], "heads_apart": [1.0, 2.0]}
+        for name in ("MAE", "I-JEPA")
+    ]
+    text = mae_vs_ijepa.markdown({"rows": rows, "cka": {"MAE and I-JEPA": [[0.5, 0.1], [0.2, 0.75]]}})
+    assert columns(text, "MAE") == ["10", "2", "50", "25"]
+    assert columns(text, "CKA of MAE and I-JEPA, same block") == ["0.50", "0.75"]
+    assert columns(text, "I-JEPA: attention distance, pixels (deviation over heads)") == ["8.0 (1.0)", "9.0 (2.0)"]
+
+
+def test_clusters_that_are_the_classes_in_another_order_agree_with_them():
+    rng, labels = np.random.default_rng(0), np.arange(60) % 3
+    features = np.eye(3)[(labels + 1) % 3] + 0.01 * rng.normal(size=(60, 3))
+    assert mae_vs_ijepa.agreement_with_classes(features, labels, 3) == pytest.approx(1)
+    assert mae_vs_ijepa.agreement_with_classes(rng.normal(size=(60, 3)), labels, 3) < 0.3
+
+
 TINY = "synthetic:num_examples=80,image_size=16"
 RESNET = ("encoder.stage_sizes=(1,)", "encoder.width=8", "image.size=8", "image.eval_size=8")
 
@@ -112,3 +137,14 @@ def test_study_language(tmp_path, capsys):
     )
     found = run("language", tmp_path, "masked_lm_0", capsys, data=data, method=method)
     assert set(found["methods"]["masked_lm"]) == {"continuation", "infilling", "probe", "untrained_probe"}
+
+
+@pytest.mark.slow
+def test_study_mae_vs_ijepa(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(mae_vs_ijepa, "PROTOCOLS", "knn")
+    monkeypatch.setattr(mae_vs_ijepa, "work", lambda run: (1, 2))  # the command sets the steps
+    method = ("encoder.width=16", "encoder.depth=2", "encoder.heads=2", "predictor.width=16", "predictor.depth=1")
+    found = run("mae-vs-ijepa", tmp_path, "ijepa", capsys, data="synthetic:num_examples=80", method=method)
+    assert np.shape(found["cka"]["I-JEPA and I-JEPA untrained"]) == (2, 2)
+    (row,) = found["rows"]
+    assert 0 <= row["figures"]["nmi"] <= 1 and len(row["attention_distance"]) == 2 and row["flops"] > 0
