@@ -25,9 +25,9 @@ from jssl.train import setup
 __all__ = ["STUDY", "agreement_with_classes"]
 
 DATA = "synthetic:num_examples=2000"
-STEPS = 100
+STEPS = 600
 """Of MAE; I-JEPA takes as many as the same number of floating-point operations holds."""
-PROTOCOLS = "knn,linear,attentive:epochs=5,few_labels:n=10"
+PROTOCOLS = "knn,linear,attentive,few_labels:n=10"
 SHOWN = 64
 """Pictures whose attention is read."""
 FILE = "layers.npz"
