@@ -220,7 +220,9 @@ def test_the_raw_input_has_one_kind_of_features_whatever_readout_is_asked_for():
     image, label = np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1])
     image[label == 1, :4] = 200
     source = Arrays(image=image, label=label)
-    flat = Readout(lambda example: example["image"].reshape(-1) * 1.0, lambda params, extra, x: Features(x))
+    flat = Readout(
+        lambda example: example["image"].reshape(-1).astype(np.float32), lambda params, extra, x: Features(x)
+    )
     sources = {"train": source, "test": source}
     both = {"encoder": Encoder({"image": flat, "projector": flat}, ((), {}), sources), "raw": Raw(sources)}
     found = evaluate(both, protocols="knn:k=2,features=projector")
