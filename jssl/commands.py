@@ -11,6 +11,7 @@ STUDIES = {
     "language": "causal and masked language models of equal size",
     "mae-vs-ijepa": "pixels or features predicted, for equal computation",
     "clip": "pictures named by captions, beside labels",
+    "protocols": "whether protocols rank checkpoints and methods alike",
 }
 """Each is ``STUDY`` of the module of its name in ``jssl.study``."""
 

@@ -55,3 +55,17 @@ def test_a_sharded_step_gathers_parameters_and_scatters_gradients(recipe):
     assert sums.largest < 2 * largest  # shards, and what is too small to be sharded
     if found.roofline:
         assert found.roofline.step > 0 and 0 < found.cost.mfu <= found.roofline.mfu
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SLICE.startswith("cpu"), reason="plans for TPU slices need libtpu: pip install 'jssl[tpu]'")
+@pytest.mark.parametrize(
+    "recipe", [variant for variant in VARIANTS if not load(variant).run.hardware.startswith("cpu")]
+)
+def test_a_recipe_fits_the_hardware_that_it_names(recipe):
+    config = load(recipe)
+    found = plan(config, foresee(config), find(config.run.hardware))
+    assert found.fits
+    assert found.traffic["all-gather"].largest <= config.fsdp * found.parts["parameters"]  # never activations
+    assert (found.traffic["reduce-scatter"].wire > 0) >= (config.fsdp > 1)
+    assert found.roofline.step > 0 and 0 < found.cost.mfu <= found.roofline.mfu

@@ -8,7 +8,7 @@ from scipy import stats
 
 from jssl.cli import main
 from jssl.evaluation.texts import Texts
-from jssl.study import clip, frame, language, mae_vs_ijepa
+from jssl.study import clip, frame, language, mae_vs_ijepa, protocols
 
 
 def columns(markdown: str, row: str) -> list[str]:
@@ -17,7 +17,7 @@ def columns(markdown: str, row: str) -> list[str]:
     return [cell.strip() for cell in line.split("|")[2:-1]]
 
 
-@pytest.mark.parametrize("name", ["language", "mae-vs-ijepa", "clip"])
+@pytest.mark.parametrize("name", ["language", "mae-vs-ijepa", "clip", "protocols"])
 def test_full_rows_are_recipes_that_can_be_read(name):
     for row in frame.find(name).rows(None, True):
         base = frame.Run(row.name, row.says, row.recipe, row.changes)  # without what takes the data to be there
@@ -102,6 +102,30 @@ def test_clusters_that_are_the_classes_in_another_order_agree_with_them():
     assert mae_vs_ijepa.agreement_with_classes(rng.normal(size=(60, 3)), labels, 3) < 0.3
 
 
+def test_protocols_that_rank_checkpoints_in_the_reverse_order_are_told():
+    def figures(*values):
+        return {"knn": values[0], "linear": values[1], "linear_l2": 1.0}
+
+    rows = [
+        {"name": "simclr", "says": "SimCLR", "untrained": figures(0.1, 0.2)}
+        | {"checkpoints": {"1": figures(0.3, 0.9), "2": figures(0.4, 0.8), "3": figures(0.5, 0.7)}},
+        {
+            "name": "supervised",
+            "says": "labels",
+            "untrained": figures(0.1, 0.2),
+            "checkpoints": {"3": figures(0.6, 0.6)},
+        }
+        | {"classifier": 0.75, "from_scratch": 0.5},
+    ]
+    told = protocols.together(rows, None)
+    assert [pair["tau"] for pair in told["agreement"]["all checkpoints"]] == [pytest.approx(-1)]
+    assert told["agreement"]["the methods"][0]["runs"] == 2  # the last checkpoint of each, too few to rank
+    text = protocols.markdown({"rows": rows, **told})
+    assert columns(text, "SimCLR, step 2") == ["40", "80", "-", "-"]
+    assert columns(text, "labels, the run's own classifier") == ["-", "-", "75", "-"]
+    assert columns(text, "knn and linear") == ["-1", "-1"]
+
+
 TINY = "synthetic:num_examples=80,image_size=16"
 RESNET = ("encoder.stage_sizes=(1,)", "encoder.width=8", "image.size=8", "image.eval_size=8")
 
@@ -148,3 +172,11 @@ def test_study_mae_vs_ijepa(tmp_path, capsys, monkeypatch):
     assert np.shape(found["cka"]["I-JEPA and I-JEPA untrained"]) == (2, 2)
     (row,) = found["rows"]
     assert 0 <= row["figures"]["nmi"] <= 1 and len(row["attention_distance"]) == 2 and row["flops"] > 0
+
+
+@pytest.mark.slow
+def test_study_protocols(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(protocols, "TUNED", "finetune:epochs=1&labels=50%&batch_size=8")
+    (row,) = run("protocols", tmp_path, "supervised", capsys, data=TINY, method=RESNET)["rows"]
+    assert list(row["checkpoints"]) == ["2"] and set(row["untrained"]) >= {"knn", "knn_5", "linear"}
+    assert 0 <= row["classifier"] <= 1 and 0 <= row["from_scratch"] <= 1
