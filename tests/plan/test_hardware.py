@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import math
 
+import jax
 import pytest
 
 from jssl import config_file
@@ -64,8 +65,10 @@ def test_a_sharded_step_gathers_parameters_and_scatters_gradients(recipe):
 )
 def test_a_recipe_fits_the_hardware_that_it_names(recipe):
     config = load(recipe)
-    found = plan(config, foresee(config), find(config.run.hardware))
+    with jax.numpy_dtype_promotion("standard"):  # the gradient of jax.nn.dot_product_attention needs it
+        found = plan(config, foresee(config, 1_000_000), find(config.run.hardware))
     assert found.fits
-    assert found.traffic["all-gather"].largest <= config.fsdp * found.parts["parameters"]  # never activations
-    assert (found.traffic["reduce-scatter"].wire > 0) >= (config.fsdp > 1)
+    gathers, scatters = (found.traffic.get(kind) for kind in ("all-gather", "reduce-scatter"))
+    assert gathers is None or gathers.largest <= config.fsdp * found.parts["parameters"]  # never activations
+    assert scatters if config.fsdp > 1 else scatters is None or scatters.largest < found.parts["parameters"]
     assert found.roofline.step > 0 and 0 < found.cost.mfu <= found.roofline.mfu
