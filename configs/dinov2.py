@@ -63,7 +63,7 @@ def vit_tiny(data):
 
 
 def vit_large(data):
-    config = recipes.vit("dinov2", data, "vit_large", batch_size=2048, epochs=200)
+    config = recipes.vit("dinov2", data, "vit_large", batch_size=2048, epochs=200, hardware="v5e:16x16")
     config.method.encoder.update({"registers": 4, "layer_scale": 1e-5, "drop_path": 0.3, "drop_path_uniform": True})
     config.method.update(
         {

@@ -51,7 +51,7 @@ def vit_tiny(data):
 
 
 def vit_huge(data):
-    config = recipes.vit("ijepa", data, "vit_huge", batch_size=2048, epochs=300)
+    config = recipes.vit("ijepa", data, "vit_huge", batch_size=2048, epochs=300, hardware="v5e:16x16")
     config.method.encoder.update({"patch_size": 14, "positions": "sincos", "class_token": False, "pool": "mean"})
     config.method.predictor = {"depth": 12, "heads": 16}
     recipes.image(config, augment={"crop_scale": (0.3, 1.0), "flip_prob": 0.0})

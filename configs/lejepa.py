@@ -42,7 +42,7 @@ def resnet18(data):
 
 
 def vit_large(data):
-    config = recipes.vit("lejepa", data, "vit_large", batch_size=512, epochs=100)
+    config = recipes.vit("lejepa", data, "vit_large", batch_size=512, epochs=100, hardware="v5e:16x16")
     config.method.encoder.patch_size = 14
     config.optimizer.update(
         {"name": "adamw", "learning_rate": 5e-4, "learning_rate_end": 5e-7, "weight_decay": 0.05, "warmup": "10 epochs"}

@@ -192,7 +192,7 @@ def vit_tiny(method: str, data: str, *, batch_size: int, epochs: int) -> ConfigD
     return config
 
 
-def vit(method: str, data: str, size: str, *, batch_size: int, epochs: int, hardware: str = "v5e:4x4") -> ConfigDict:
+def vit(method: str, data: str, size: str, *, batch_size: int, epochs: int, hardware: str = "v5e:8x8") -> ConfigDict:
     """A ViT (``vit_small`` ...) with 16-pixel patches at 224 pixels, for a TPU or GPU pod; ``jssl plan`` says what it needs
     there. One block is compiled and scanned over, so that compiling takes minutes and not half an hour."""
     config = start(method, data, batch_size=batch_size, steps=f"{epochs} epochs")
