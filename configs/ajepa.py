@@ -67,7 +67,7 @@ def vit_base(data):
         }
     )
     config.ema.schedule = "linear"
-    config.run.update({"hardware": "v5e:4x4", "eval_every": 10_000, "checkpoint_every": 5000})
+    config.run.update({"hardware": "v5e:8x8", "eval_every": 10_000, "checkpoint_every": 5000})
     return config
 
 

@@ -36,7 +36,7 @@ def bert_base(data):
     config.optimizer.update(
         {"name": "adamw", "learning_rate": 1e-4, "warmup": 10_000, "weight_decay": 0.01, "options": {"b2": 0.999}}
     )
-    config.run.update({"hardware": "v5e:4x4", "eval_every": 5000, "checkpoint_every": 5000})
+    config.run.update({"hardware": "v5e:8x8", "eval_every": 5000, "checkpoint_every": 5000})
     return config
 
 

@@ -21,7 +21,7 @@ def small(data):
 
 
 def vit_base(data):
-    config = recipes.vit("siglip", data, "vit_base", batch_size=4096, epochs=32)
+    config = recipes.vit("siglip", data, "vit_base", batch_size=4096, epochs=32, hardware="v5e:16x16")
     config.method.text_encoder = {
         "name": "transformer",
         "width": 768,
