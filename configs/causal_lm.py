@@ -8,7 +8,7 @@ the small recipes' optimiser; docs/results.md has both.
 
 gpt2: GPT-2 small, 124M parameters, context 1,024: batch 480 of 1,024 tokens, AdamW 6e-4 to 6e-5, 2,000 steps of warm-up,
 weight decay 0.1, b2 0.95, clip 1, 600,000 steps: nanoGPT's config/train_gpt2.py. Bytes in place of its 50,257 pieces, unless
-the data name a tokenizer. Not run here.
+the data name a tokenizer. Blocks are computed again in the backward pass, so that it fits its 16 chips. Not run here.
 """
 
 from jssl import recipes
@@ -34,7 +34,14 @@ def small(data):
 
 def gpt2(data):
     config = recipes.start("causal_lm", data, batch_size=480, steps=600_000)
-    config.method.encoder = {"name": "transformer", "width": 768, "depth": 12, "heads": 12, "scan": True}
+    config.method.encoder = {
+        "name": "transformer",
+        "width": 768,
+        "depth": 12,
+        "heads": 12,
+        "scan": True,
+        "remat": "full",
+    }
     config.optimizer.update(
         {
             "name": "adamw",
@@ -46,7 +53,7 @@ def gpt2(data):
             "options": {"b2": 0.95},
         }
     )
-    config.run.update({"eval_every": 5000, "checkpoint_every": 5000})
+    config.run.update({"hardware": "v5e:4x4", "eval_every": 5000, "checkpoint_every": 5000})
     return config
 
 

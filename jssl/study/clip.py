@@ -62,7 +62,7 @@ def measure(row: Run, folder: pathlib.Path) -> dict:
     found: dict[str, Any] = {"says": row.says}
     if "text" in encoder.readouts:
         said = zero_shot.class_features(encoder)
-        cosines = _unit(encoder.features("test", "image")) @ said.T
+        cosines = encoder.features("test", "image") @ said.T  # both are of unit length
         found["failures"] = failures(splits["test"], cosines, labels)
         if found["failures"]:
             pictures = [splits["test"][each["index"]]["image"] for each in found["failures"]]
@@ -133,10 +133,6 @@ def _linear(encoder: Encoder, classes: int, l2: float) -> np.ndarray:
     train, test = linear.standardised(train, jnp.ones(len(train)), test)
     solution, _ = linear.fit(train, encoder.field("train", "label"), l2=l2, num_classes=classes)
     return np.asarray(test @ solution["kernel"] + solution["bias"][None]).argmax(1)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
 
 
 def markdown(found: dict) -> str:

@@ -53,7 +53,7 @@ def rows(data: str | None, full: bool) -> Sequence[Trained]:
         at = (f"data.source={data}",) if data else ()
         equal = (*at, "data.batch_size=480", "steps=600000")
         return (
-            Trained("causal_lm_0", "causal", "causal_lm:gpt2,books", (*at, "run.hardware=v5e:4x4"), method="causal_lm"),
+            Trained("causal_lm_0", "causal", "causal_lm:gpt2,books", at, method="causal_lm"),
             Trained("masked_lm_0", "masked", "masked_lm:bert_base,books", equal, method="masked_lm"),
         )
     changes = (f"data.source={data or DATA}", f"steps={STEPS}", *SIZE)

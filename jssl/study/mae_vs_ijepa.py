@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 from scipy import stats
@@ -14,6 +15,7 @@ from scipy.cluster.vq import ClusterError, kmeans2
 
 from jssl.data import stack
 from jssl.diagnostics import linear_cka
+from jssl.objectives import l2_normalize
 from jssl.plan.compiled import model_flops
 from jssl.plan.examples import foresee
 from jssl.report.attention import attention, attention_distance, vit_of
@@ -126,7 +128,7 @@ def agreement_with_classes(features: np.ndarray, labels: np.ndarray, classes: in
     >>> round(agreement_with_classes(np.repeat(np.eye(2), 4, 0), np.repeat([0, 1], 4), 2), 6)
     1.0
     """
-    rows = (features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)).astype(np.float64)
+    rows = np.asarray(l2_normalize(jnp.asarray(features)), np.float64)
 
     def clusters(seed: int) -> tuple[float, np.ndarray]:
         start = rows[np.random.default_rng(seed).choice(len(rows), classes, replace=False)]

@@ -29,6 +29,9 @@ def test_every_recipe_names_hardware_that_there_is():
     for variant in VARIANTS:
         chip, _, shape = load(variant).run.hardware.partition(":")
         assert (chip == "cpu" or chip in CHIPS) and shape, variant
+        assert (chip == "cpu") == (variant == "quickstart:" or ":small," in variant), (
+            variant
+        )  # papers' are for accelerators
 
 
 def test_every_recipe_s_batch_is_shared_out_by_the_hardware_that_it_names():
@@ -58,6 +61,7 @@ def test_a_sharded_step_gathers_parameters_and_scatters_gradients(recipe):
         assert found.roofline.step > 0 and 0 < found.cost.mfu <= found.roofline.mfu
 
 
+# A compiler for TPUs says what fits; it is large, and takes a minute or two for each recipe.
 @pytest.mark.slow
 @pytest.mark.skipif(SLICE.startswith("cpu"), reason="plans for TPU slices need libtpu: pip install 'jssl[tpu]'")
 @pytest.mark.parametrize(

@@ -44,15 +44,24 @@ LARGER = {
 }  # a batch must fit into the queue
 
 
+def drawn(split):
+    """(generator, labels) of the examples of a split."""
+    count = {"train": 512, "test": 256}[split]
+    return np.random.default_rng({"train": 1, "test": 2}[split]), (np.arange(count) % CLASSES).astype(np.int32)
+
+
+@functools.cache
+def patterns():
+    """The coarse coloured pattern of each class, 16 x 16."""
+    return np.random.default_rng(0).normal(size=(CLASSES, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
+
+
 @functools.cache
 def noisy_patterns(split):
     """Pictures of 16 x 16, with labels, and captions in which one word of two names the class."""
-    rng = np.random.default_rng({"train": 1, "test": 2}[split])
-    count = {"train": 512, "test": 256}[split]
-    patterns = np.random.default_rng(0).normal(size=(CLASSES, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
-    label = (np.arange(count) % CLASSES).astype(np.int32)
-    image = 128 + 40 * patterns[label] + 45 * rng.normal(size=(count, 16, 16, 3))
-    captions = np.stack([3 + label, 20 + rng.integers(0, 8, count), np.zeros(count)], 1).astype(np.int32)
+    rng, label = drawn(split)
+    image = 128 + 40 * patterns()[label] + 45 * rng.normal(size=(len(label), 16, 16, 3))
+    captions = np.stack([3 + label, 20 + rng.integers(0, 8, len(label)), np.zeros(len(label))], 1).astype(np.int32)
     fields = {"image": image.clip(0, 255).astype(np.uint8), "label": label, "captions": captions[:, None]}
     names = tuple("abcdefgh")
     return data.ArraySource(fields, data.About(class_names=names, vocabulary=40, tokenizer="bytes"))
@@ -61,25 +70,20 @@ def noisy_patterns(split):
 @functools.cache
 def noisy_sounds(split, noise=NOISE):
     """Sounds of 512 samples at 8 kHz, with labels: of each class four tones, one after the other, under noise."""
-    rng = np.random.default_rng({"train": 1, "test": 2}[split])
-    count = {"train": 512, "test": 256}[split]
+    rng, label = drawn(split)
     tones = 400 * 2 ** (np.random.default_rng(0).uniform(0, 3, (CLASSES, 4)))
-    label = (np.arange(count) % CLASSES).astype(np.int32)
     pitch = tones[label].repeat(128, 1)
-    wave = np.sin(2 * np.pi * np.cumsum(pitch, 1) / 8000 + 6 * rng.random((count, 1)))
+    wave = np.sin(2 * np.pi * np.cumsum(pitch, 1) / 8000 + 6 * rng.random((len(label), 1)))
     audio = 4000 * (wave + noise * rng.normal(size=wave.shape))
-    fields = {"audio": audio.clip(-32768, 32767).astype(np.int16), "length": np.full(count, 512), "label": label}
+    fields = {"audio": audio.clip(-32768, 32767).astype(np.int16), "length": np.full(len(label), 512), "label": label}
     return data.ArraySource(fields, data.About(class_names=tuple("abcdefgh"), sample_rate=8000))
 
 
 @functools.cache
 def noisy_clips(split):
     """Clips of four frames of 16 x 16, with labels: a pattern that drifts, under noise that each frame has of its own."""
-    rng = np.random.default_rng({"train": 1, "test": 2}[split])
-    count = {"train": 512, "test": 256}[split]
-    patterns = np.random.default_rng(0).normal(size=(CLASSES, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
-    label = (np.arange(count) % CLASSES).astype(np.int32)
-    still = patterns[label]
+    rng, label = drawn(split)
+    still = patterns()[label]
     video = np.stack([np.roll(still, t, 2) for t in range(4)], 1)
     video = 128 + 40 * video + 60 * rng.normal(size=video.shape)
     fields = {"video": video.clip(0, 255).astype(np.uint8), "label": label}
@@ -97,13 +101,10 @@ def noisy_clips_with_sound(split):
 @functools.cache
 def pushed_clips(split):
     """Clips as those, but that actions push the pattern, in every frame another way."""
-    rng = np.random.default_rng({"train": 1, "test": 2}[split])
-    count = {"train": 512, "test": 256}[split]
-    patterns = np.random.default_rng(0).normal(size=(CLASSES, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
-    label = (np.arange(count) % CLASSES).astype(np.int32)
-    actions = rng.integers(-1, 2, (count, 3, 2))
-    places = np.concatenate([np.zeros((count, 1, 2), int), actions.cumsum(1)], 1)
-    video = np.array([[np.roll(patterns[k], shift, (0, 1)) for shift in path] for k, path in zip(label, places)])
+    rng, label = drawn(split)
+    actions = rng.integers(-1, 2, (len(label), 3, 2))
+    places = np.concatenate([np.zeros((len(label), 1, 2), int), actions.cumsum(1)], 1)
+    video = np.array([[np.roll(patterns()[k], shift, (0, 1)) for shift in path] for k, path in zip(label, places)])
     video = 128 + 40 * video + 60 * rng.normal(size=video.shape)
     fields = {"video": video.clip(0, 255).astype(np.uint8), "actions": actions.astype(np.float32), "label": label}
     return data.ArraySource(fields, data.About(class_names=tuple("abcdefgh")))

@@ -119,7 +119,7 @@ def balanced(v, p, teacher, patch_head):
     return across(targets, of_student, T_STUDENT) + at_hidden(patch_targets, patch_student, hidden)
 
 
-@by_hand("ibot-sinkhorn", rtol=1e-4, centering={"kind": "sinkhorn"}, **MASKED)
+@by_hand("ibot-sinkhorn", centering={"kind": "sinkhorn"}, **MASKED)
 def ibot_sinkhorn(v, p, teacher, extra, raw):
     return balanced(v, p, teacher, "head")
 
