@@ -187,7 +187,10 @@ def main() -> None:
     parser.add_argument("--any", action="store_true", help="of all starts, not of those alone that need a detour")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    world = World(load_run(args.workdir))
+    try:
+        world = World(load_run(args.workdir))
+    except ValueError as error:
+        raise SystemExit(f"rooms: {error}") from None
     starts, goals, doors = episodes(args.episodes, args.seed, args.any)
     began = time.process_time()
     planner = Planner(world, goals, doors, args.seed)

@@ -107,7 +107,8 @@ def build(name: str, *, spec: Spec, about: About | None = None, dtype: Any = jnp
     """
     entry = find(name)
     if missing := [field for field in entry.fields if field not in spec]:
-        raise ValueError(f"{name} needs the field {', '.join(missing)}; the data set has {', '.join(spec)}")
+        fields = "field" if len(missing) == 1 else "fields"
+        raise ValueError(f"{name} needs the {fields} {', '.join(missing)}; the data set has {', '.join(spec)}")
     method = entry.build(Given(dict(spec), about or About(), dtype), **complete_options(name, options))
     assert method.fields == frozenset(entry.fields) and bool(method.teacher) == ("teacher" in entry.carries), name
     return method

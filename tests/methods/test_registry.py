@@ -70,7 +70,7 @@ def test_a_method_asks_for_what_the_registry_says(name):
     for missing in sorted(method.fields):  # and no other field is read
         rest = {field: small.SPEC[field] for field in sorted(method.fields - {missing})}
         has = ", ".join(rest)
-        with pytest.raises(ValueError, match=f"^{name} needs the field {missing}; the data set has {has}$"):
+        with pytest.raises(ValueError, match=f"^{name} needs the fields? {missing}; the data set has {has}$"):
             build(name, rest)
     build(name, {field: small.SPEC[field] for field in method.fields})
 
