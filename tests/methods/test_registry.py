@@ -70,9 +70,14 @@ def test_a_method_asks_for_what_the_registry_says(name):
     for missing in sorted(method.fields):  # and no other field is read
         rest = {field: small.SPEC[field] for field in sorted(method.fields - {missing})}
         has = ", ".join(rest)
-        with pytest.raises(ValueError, match=f"^{name} needs the fields? {missing}; the data set has {has}$"):
+        with pytest.raises(ValueError, match=f"^{name} needs the field {missing}; the data set has {has}$"):
             build(name, rest)
     build(name, {field: small.SPEC[field] for field in method.fields})
+
+
+def test_several_missing_fields_are_named_together():
+    with pytest.raises(ValueError, match="^audio_video needs the fields audio, length; the data set has video$"):
+        build("audio_video", {"video": small.SPEC["video"]})
 
 
 @pytest.mark.parametrize("name", NAMES)
